@@ -1,0 +1,61 @@
+"""How a model is trained: the stages of the J-Net paper's Section 3.2, as data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from Spec import Checks
+from Spec.Errors import ConfigError
+
+START = ("last", "best")
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One round of training until early stopping."""
+
+    batch_size: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """The whole training: stages one after another, each until `patience` epochs bring no better
+    validation loss (or `max_epochs` have passed, where that is not None)."""
+
+    stages: tuple[StageSpec, ...]
+    stage_start: str
+    epoch_steps: int
+    patience: int
+    max_epochs: int | None
+    seed: int
+    eval_batch_size: int
+    output_path: str
+
+
+def training_spec(entries: dict[str, Any], seed: int) -> TrainingSpec:
+    """The training that the config's `entries` describe; raises `ConfigError` for a wrong one."""
+    sizes = Checks.listed("batch_sizes", entries["batch_sizes"])
+    rates = Checks.listed("learning_rates", entries["learning_rates"])
+    if len(sizes) != len(rates) or not sizes:
+        raise ConfigError(
+            f"cfg.batch_sizes has {len(sizes)} entries and cfg.learning_rates {len(rates)}: "
+            f"give one of each for every stage"
+        )
+    stages = tuple(
+        StageSpec(
+            Checks.whole("batch_sizes", size, 1),
+            Checks.positive("learning_rates", rate),
+        )
+        for size, rate in zip(sizes, rates, strict=True)
+    )
+    limit = entries["max_epochs"]
+    return TrainingSpec(
+        stages=stages,
+        stage_start=Checks.one_of("stage_start", entries["stage_start"], START),
+        epoch_steps=Checks.whole("epoch_steps", entries["epoch_steps"], 1),
+        patience=Checks.whole("patience", entries["patience"], 1),
+        max_epochs=None if limit is None else Checks.whole("max_epochs", limit, 1),
+        seed=seed,
+        eval_batch_size=Checks.whole("eval_batch_size", entries["eval_batch_size"], 1),
+        output_path=Checks.text("output_path", entries["output_path"]),
+    )
