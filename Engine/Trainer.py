@@ -1,0 +1,80 @@
+"""A separator with its optimizer and loss, ready for Keras `fit`; and its exact validation loss."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from Engine.Losses import separation_loss
+from Models.Build import build
+from Spec.Model import ModelSpec
+from Spec.Shapes import input_frames, output_frames
+from Spec.Training import TrainingSpec
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba's; Keras' own ε is 1e-7
+
+
+class Trainer(keras.Model):
+    """What `fit` trains: takes `[B, T, C]` of mix, is held against `[B, T, S, C]` of sources."""
+
+    def __init__(self, separator: keras.Model):
+        super().__init__(name="trainer")
+        self.separator = separator
+
+    def call(self, mix, training=False):
+        return self.separator(mix, training=training)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):  # noqa: ARG002 - Keras hands all of them to every loss
+        return separation_loss(y, y_pred)
+
+
+def compiled_trainer(model: ModelSpec, training: TrainingSpec) -> Trainer:
+    """A model at its random start, frozen and compiled for the first stage.
+
+    XLA is left to the GPU: on a CPU it starts slower and steps no faster.
+    """
+    trainer = Trainer(build(model))
+    trainer.compile(
+        optimizer=keras.optimizers.Adam(
+            training.stages[0].learning_rate, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON
+        ),
+        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+    )
+    return trainer
+
+
+def validation_loss(separator: keras.Model, spec: ModelSpec) -> Callable[[tf.data.Dataset], float]:
+    """A function from validation batches to the mean squared error over all their real frames.
+
+    The same whatever the batch size: errors are summed over frames, not averaged over batches.
+    """
+
+    @tf.function(
+        input_signature=(
+            tf.TensorSpec((None, input_frames(spec), spec.num_channels)),
+            tf.TensorSpec((None, output_frames(spec), len(spec.sources), spec.num_channels)),
+            tf.TensorSpec((None, output_frames(spec))),
+        )
+    )
+    def summed_error(mix, sources, real):
+        errors = tf.square(separator(mix, training=False) - sources)  # [B, T, S, C]
+        return tf.reduce_sum(tf.reduce_mean(errors, axis=(2, 3)) * real), tf.reduce_sum(real)
+
+    def loss(batches: tf.data.Dataset) -> float:
+        sums = np.array([summed_error(*batch) for batch in batches], np.float64)
+        return float(sums[:, 0].sum() / sums[:, 1].sum())
+
+    return loss
+
+
+def predictor(separator: keras.Model, spec: ModelSpec) -> Callable[[np.ndarray], np.ndarray]:
+    """The separator on arrays: `[B, T, C]` of mix to `[B, T, S, C]` of estimates."""
+
+    @tf.function(input_signature=(tf.TensorSpec((None, input_frames(spec), spec.num_channels)),))
+    def graph(mix):
+        return separator(mix, training=False)
+
+    return lambda mix: graph(tf.constant(mix, tf.float32)).numpy()

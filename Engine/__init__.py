@@ -1,0 +1,36 @@
+"""Training: losses, stages, callbacks, weights on disk. The layer that knows TensorFlow."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def held_back_stderr() -> Iterator[None]:
+    """Hold back what native code writes to standard error; show it after all if the block fails.
+
+    TensorFlow's notes on drivers and instruction sets at its start ignore its own log level, and
+    drown what a user should read.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+with held_back_stderr():
+    import tensorflow
+
+    tensorflow.config.list_physical_devices()

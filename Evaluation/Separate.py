@@ -1,0 +1,72 @@
+"""Whole songs through a model that knows only windows: at any rate, length and channel count."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from Input.Audio import resample, to_channels
+from Spec.Model import ModelSpec
+from Spec.Shapes import input_frames, output_frames
+
+Predictor = Callable[[np.ndarray], np.ndarray]  # [B, T, C] of mix → [B, T, S, C] of estimates
+
+
+@dataclass(frozen=True)
+class Separator:
+    """A model ready for songs: its windows go through `predict`, `batch_size` at once."""
+
+    predict: Predictor
+    spec: ModelSpec
+    batch_size: int
+
+    def separate(self, mix: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Estimates `[T, S, C]` of a song's mix `[T, C]` at `sample_rate` Hz, of the same length,
+        rate and channels.
+
+        A mono song goes through a stereo model as two equal channels, averaged after. A song of
+        more channels than the model has goes through a mono model as their average, whose
+        estimates are copied to all of them, and through a stereo model channel by channel.
+        """
+        channels, wanted = mix.shape[1], self.spec.num_channels
+        if channels > wanted > 1:
+            alone = [self.separate(mix[:, [index]], sample_rate) for index in range(channels)]
+            return np.concatenate(alone, axis=2)
+        heard = resample(to_channels(mix, wanted), sample_rate, self.spec.sample_rate)
+        estimates = self.separate_windows(heard)
+        return np.stack(
+            [
+                to_channels(self._returned(estimates[:, source], sample_rate, len(mix)), channels)
+                for source in range(len(self.spec.sources))
+            ],
+            axis=1,
+        )
+
+    def _returned(self, estimate: np.ndarray, sample_rate: int, frames: int) -> np.ndarray:
+        """An estimate back at the song's own rate, exactly `frames` long.
+
+        Resampling there and back may end a frame early or late.
+        """
+        estimate = resample(estimate, self.spec.sample_rate, sample_rate)[:frames]
+        return np.pad(estimate, ((0, frames - len(estimate)), (0, 0)))
+
+    def separate_windows(self, mix: np.ndarray) -> np.ndarray:
+        """Estimates `[T, S, C]` of a mix `[T, C]` at the model's rate and channels.
+
+        Window after window, each put where its output belongs; silence stands before the song
+        and after it.
+        """
+        hop, length = output_frames(self.spec), input_frames(self.spec)
+        context = (length - hop) // 2
+        count = -(-len(mix) // hop)
+        padded = np.zeros((count * hop + length - hop, mix.shape[1]), np.float32)
+        padded[context : context + len(mix)] = mix
+        windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=0)[::hop]
+        windows = windows.transpose(0, 2, 1)  # [K, T, C]
+        estimates = np.concatenate(
+            [
+                self.predict(np.ascontiguousarray(windows[first : first + self.batch_size]))
+                for first in range(0, count, self.batch_size)
+            ]
+        )  # [K, T, S, C]
+        return estimates.reshape(-1, *estimates.shape[2:])[: len(mix)]

@@ -1,0 +1,1 @@
+"""From estimates to scores and tables. Knows arrays and files, no framework."""

@@ -1,0 +1,21 @@
+"""CCMixter: 50 songs of a voice and its accompaniment, which join training (J-Net, Section 3.1)."""
+
+from pathlib import Path
+
+from Input.Songs import MIXTURE, Song, Stem
+from Spec.Errors import DataError
+
+FILES = {MIXTURE: "mix.wav", "accompaniment": "source-01.wav", "vocals": "source-02.wav"}
+
+
+def find_ccmixter_songs(root: Path) -> list[Song]:
+    """The songs below `root`, all for training; `DataError` when there are none."""
+    songs = []
+    for folder in sorted(path.parent for path in root.glob(f"*/{FILES[MIXTURE]}")):
+        stems = {
+            name: Stem(folder / file) for name, file in FILES.items() if (folder / file).is_file()
+        }
+        songs.append(Song(folder.name, "train", stems))
+    if not songs:
+        raise DataError(f"{root}: holds no CCMixter, no <song>/{FILES[MIXTURE]}")
+    return songs

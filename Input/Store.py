@@ -1,0 +1,167 @@
+"""Prepared songs on disk: resampled once, then read as memory-mapped int16 without decoding.
+
+A store is a folder named after all that shapes its audio. Per song it holds one `.npy` of int16
+`[T, S, C]` and one `.json` with its scale; the manifest is written last, so a store with one is
+whole. Songs already there are kept when an interrupted preparation is started again.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+from Input.Audio import resample, to_channels
+from Input.Collection import Progress, find_songs
+from Input.Songs import Song
+from Spec.Data import DataSpec
+from Spec.Errors import DataError
+from Spec.Files import replaced, write_json
+
+FORMAT_VERSION = 1
+RESAMPLER = "soxr HQ"
+FULL_SCALE = 32767
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class StoredSong:
+    """One prepared song: a stored sample times `scale` is the sample."""
+
+    name: str
+    subset: str
+    frames: int
+    scale: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """A whole store: its folder and its songs."""
+
+    folder: Path
+    songs: tuple[StoredSong, ...]
+
+    def subset(self, subset: str) -> tuple[StoredSong, ...]:
+        """The songs of 'train', 'valid' or 'test'."""
+        return tuple(song for song in self.songs if song.subset == subset)
+
+    def open(self, song: StoredSong) -> np.ndarray:
+        """A song's samples, int16 `[T, S, C]`, mapped into memory and read as they are used."""
+        path = audio_path(self.folder, song.subset, song.name)
+        try:
+            samples = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: is damaged, remove {self.folder} ({error})") from error
+        if len(samples) != song.frames:
+            raise DataError(f"{path}: is damaged, remove {self.folder} to prepare it anew")
+        return samples
+
+
+def prepare(spec: DataSpec, progress: Progress) -> Store:
+    """The store of `spec`, made or completed where it is not whole yet.
+
+    `progress` is told of every song done. Raises `DataError` for a song that is missing or
+    damaged; what was prepared before it is kept.
+    """
+    songs = find_songs(spec, progress)
+    folder = Path(spec.store_path) / store_name(spec, songs)
+    if not (folder / MANIFEST).is_file():
+        missing = [song for song in songs if not is_prepared(folder, song)]
+        done = len(songs) - len(missing)
+        jobs = (joblib.delayed(prepare_song)(folder, song, spec) for song in missing)
+        workers = max(1, min(spec.num_workers, len(missing)))
+        for name in joblib.Parallel(workers, return_as="generator_unordered")(jobs):
+            done += 1
+            progress(name, done, len(songs))
+        write_manifest(folder, songs, spec)
+    return open_store(folder)
+
+
+def open_store(folder: Path) -> Store:
+    """The store in `folder`, which must be whole."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        return Store(folder, tuple(StoredSong(**song) for song in manifest["songs"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder / MANIFEST}: is damaged, remove {folder} ({error})") from error
+
+
+def store_name(spec: DataSpec, songs: list[Song]) -> str:
+    """The data set's name and a hash of all that shapes the stored audio: its form, the songs,
+    their sets, and the sizes of their files."""
+    content = {**form(spec), "songs": [fingerprint(song) for song in songs]}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return f"{spec.dataset}-{spec.sample_rate}Hz-{digest[:12]}"
+
+
+def form(spec: DataSpec) -> dict:
+    """What preparation makes of any song, in words that are hashed and written down."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "resampler": RESAMPLER,
+        "sample_rate": spec.sample_rate,
+        "num_channels": spec.num_channels,
+        "sources": list(spec.sources),
+    }
+
+
+def fingerprint(song: Song) -> list:
+    """What tells one song's files from others without reading them."""
+    files = sorted(
+        (name, stem.path.name, stem.stream, stem.path.stat().st_size)
+        for name, stem in song.stems.items()
+    )
+    return [song.subset, song.name, files]
+
+
+def prepare_song(folder: Path, song: Song, spec: DataSpec) -> str:
+    """Decode, resample and store one song; its name. The `.json` beside it is written last."""
+    recording = song.read(spec.sources)
+    sources = [
+        to_channels(
+            resample(recording.sources[:, index], recording.sample_rate, spec.sample_rate),
+            spec.num_channels,
+        )
+        for index in range(len(spec.sources))
+    ]
+    samples, scale = to_int16(np.stack(sources, axis=1))  # [T, S, C]
+    path = audio_path(folder, song.subset, song.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array(file, samples, allow_pickle=False)
+    stored = StoredSong(
+        song.name, song.subset, len(samples), scale, hashlib.sha256(samples.data).hexdigest()
+    )
+    write_json(path.with_suffix(".npy.json"), asdict(stored))
+    return song.name
+
+
+def to_int16(samples: np.ndarray) -> tuple[np.ndarray, float]:
+    """Samples as int16 and the scale that gives them back, chosen so that nothing clips."""
+    peak = float(np.abs(samples).max(initial=0.0)) or 1.0
+    scale = peak / FULL_SCALE
+    return np.ascontiguousarray(np.rint(samples / scale), dtype=np.int16), scale
+
+
+def is_prepared(folder: Path, song: Song) -> bool:
+    """Whether an earlier preparation finished this song."""
+    return audio_path(folder, song.subset, song.name).with_suffix(".npy.json").is_file()
+
+
+def audio_path(folder: Path, subset: str, name: str) -> Path:
+    """Where a song's samples are."""
+    return folder / subset / f"{name}.npy"
+
+
+def write_manifest(folder: Path, songs: list[Song], spec: DataSpec) -> None:
+    """The last file of a store: its form and every song, in the order they were found."""
+    stored = [
+        json.loads(
+            audio_path(folder, song.subset, song.name).with_suffix(".npy.json").read_text()
+        )
+        for song in songs
+    ]
+    write_json(folder / MANIFEST, {**form(spec), "songs": stored})

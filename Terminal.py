@@ -1,0 +1,28 @@
+"""Progress bars on the real terminal, out of every record."""
+
+import sys
+from collections.abc import Callable
+
+from tqdm import tqdm
+
+
+def bar(title: str) -> Callable[[str, int, int], None]:
+    """A bar that is told what was done, how many are done, and of how many.
+
+    Where there is no terminal, a line at the end says how many were done.
+    """
+    shown: tqdm | None = None
+
+    def advance(name: str, done: int, total: int) -> None:
+        nonlocal shown
+        if shown is None:
+            shown = tqdm(
+                total=total, desc=title, unit="song", file=sys.__stderr__, disable=None, leave=False
+            )
+        shown.set_postfix_str(name)
+        shown.update(done - shown.n)
+        if done == total:
+            shown.close()
+            print(f"{title}: {total} songs", flush=True)
+
+    return advance
