@@ -119,7 +119,7 @@ class Specs:
 
 
 def specs(entries: dict[str, Any], seed: int) -> Specs:
-    """The run that the `cfg` entries and the run's seed describe; `ConfigError` if there is none."""
+    """The run that the `cfg` entries and the seed describe; `ConfigError` if there is none."""
     model = model_spec(entries, seed)
     return Specs(
         model=model,

@@ -7,14 +7,14 @@ environment variable JNET_MONGO_URL. Both have the run under the same id.
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import git
-from sacred import SETTINGS, Experiment
+from sacred import SETTINGS, Experiment, Ingredient
 from sacred.observers import FileStorageObserver, MongoObserver
 from sacred.observers.mongo import parse_mongo_db_arg
 from sacred.utils import apply_backspaces_and_linefeeds
@@ -41,14 +41,14 @@ class JNetExperiment(Experiment):
     `file` is the script's `__file__`.
     """
 
-    def __init__(self, name: str, file: str, ingredients: Iterable = ()):
+    def __init__(self, name: str, file: str, ingredients: Sequence[Ingredient] = ()):
         super().__init__(
             name, ingredients=ingredients, base_dir=str(ROOT), save_git_info=has_commit(ROOT)
         )
         self.file = Path(file)
         self.from_command_line = False
-        self.logger = quiet_logger(name)
-        self.captured_out_filter = apply_backspaces_and_linefeeds
+        self.logger: Any = quiet_logger(name)
+        self.captured_out_filter: Any = apply_backspaces_and_linefeeds
         self.config_hook(self._unknown_entries_hook())
         for folder in SOURCE_FOLDERS:
             for path in sorted((ROOT / folder).glob("*.py")):
@@ -74,7 +74,7 @@ class JNetExperiment(Experiment):
         options = dict(options or {})
         try:
             self._check_named_configs(named_configs)
-            self._observe(command_name or self.default_command, options)
+            self._observe(str(command_name or self.default_command), options)
             return super().run(
                 command_name, config_updates, named_configs, info, meta_info, options
             )
@@ -89,7 +89,7 @@ class JNetExperiment(Experiment):
         known = {
             f"{ingredient.path}.{name}"
             for ingredient in self.ingredients
-            for name in ingredient.named_configs
+            for name in map(str, ingredient.named_configs)
         }
         for name in named_configs:
             if name not in known and not Path(name).is_file():
@@ -99,7 +99,7 @@ class JNetExperiment(Experiment):
         """A hook that stops at a mistyped entry of the script's own config."""
 
         def refuse_unknown_entries(config, command_name, logger):
-            known = {"seed", *(ingredient.path for ingredient in self.ingredients)}
+            known = {"seed", *(str(ingredient.path) for ingredient in self.ingredients)}
             for scope in self.configurations:
                 known |= set(scope())
             for key in config:
@@ -173,8 +173,8 @@ def mongo_observer(target: str | None, failure_dir: str) -> MongoObserver | None
             wanted = parse_mongo_db_arg(target)
             url, database = wanted.get("url"), wanted["db_name"]
         else:
-            database = pymongo.uri_parser.parse_uri(url)["database"] or "jnet"
-        client = pymongo.MongoClient(
+            database = pymongo.uri_parser.parse_uri(str(url))["database"] or "jnet"
+        client: pymongo.MongoClient = pymongo.MongoClient(
             url, serverSelectionTimeoutMS=MONGO_WAIT, connectTimeoutMS=MONGO_WAIT
         )
         client.admin.command("ping")

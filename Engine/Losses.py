@@ -1,4 +1,4 @@
-"""What training minimises, on `[B, T, S, C]` of estimates and sources (J-Net paper, Section 3.2)."""
+"""What training minimises, on `[B, T, S, C]` of estimates and sources (J-Net, Section 3.2)."""
 
 from keras import ops
 

@@ -156,7 +156,7 @@ class StepBar(keras.callbacks.Callback):
         super().__init__()
         self.training = training
         self.stage = progress.stage
-        self.bar: tqdm | None = None
+        self.bar = tqdm(disable=True)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.bar = tqdm(

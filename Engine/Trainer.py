@@ -25,9 +25,7 @@ class Trainer(keras.Model):
     def call(self, mix, training=False):
         return self.separator(mix, training=training)
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):  # noqa: ARG002 - Keras hands all of them to every loss
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return separation_loss(y, y_pred)
 
 

@@ -82,9 +82,10 @@ def stored_spec(path: Path) -> ModelSpec:
     if set(stored) != known:
         differing = ", ".join(sorted(set(stored) ^ known))
         raise WeightsError(f"{path}: was written by another version, which differs in {differing}")
-    return ModelSpec(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
-    )
+    entries: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
+    }
+    return ModelSpec(**entries)
 
 
 def load_weights(separator: keras.Model, spec: ModelSpec, path: Path) -> None:

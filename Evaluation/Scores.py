@@ -97,9 +97,7 @@ def museval_json(scores: SongScores, window_seconds: float, hop_seconds: float) 
     }
 
 
-def write_song(
-    scores: SongScores, path: Path, window_seconds: float, hop_seconds: float
-) -> None:
+def write_song(scores: SongScores, path: Path, window_seconds: float, hop_seconds: float) -> None:
     """Write a song's JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, museval_json(scores, window_seconds, hop_seconds))

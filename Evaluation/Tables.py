@@ -7,19 +7,15 @@ def score_table(summary: dict[str, dict[str, Any]]) -> str:
     """The SDR of every source, both statistics, beside taking the mix as the estimate."""
     rows = [
         ("SDR in dB", *summary),
-        *(
-            (label, *(number(entry[key]) for entry in summary.values()))
-            for label, key in ROWS
-        ),
+        *((label, *(number(entry[key]) for entry in summary.values())) for label, key in ROWS),
         *(
             (f"better than the mix, {label}", *(gain(entry, key) for entry in summary.values()))
             for label, key in GAINS
         ),
     ]
     first = next(iter(summary.values()))
-    counts = (
-        f"{first['songs']} songs, {first['windows']} windows of 1 s, of which "
-        + ", ".join(f"{entry['nan_windows']} NaN for {name}" for name, entry in summary.items())
+    counts = f"{first['songs']} songs, {first['windows']} windows of 1 s, of which " + ", ".join(
+        f"{entry['nan_windows']} NaN for {name}" for name, entry in summary.items()
     )
     return "\n".join([*aligned(rows), counts])
 

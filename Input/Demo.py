@@ -249,14 +249,13 @@ def additive(phase: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
 
 
 def band_noise(random, frames: int, low: float, high: float) -> np.ndarray:
-    """White noise between two frequencies in Hz, RMS 1, [frames]; edges half an octave wide."""
-    frequency = np.fft.rfftfreq(max(frames, 2), 1 / RATE)
+    """White noise between two frequencies in Hz, RMS 1, [frames]; the edges are outside the band."""
+    frequency = np.fft.rfftfreq(frames, 1 / RATE)
     octaves = np.log2(np.maximum(frequency, 1.0))
     rise = np.clip((octaves - np.log2(low)) * 2 + 1, 0, 1)
-    fall = np.clip((np.log2(high) - octaves) * 4 + 1, 0, 1)  # at most a quarter octave beyond
-    spectrum = np.fft.rfft(random.standard_normal(max(frames, 2))) * rise * fall
-    noise = np.fft.irfft(spectrum, max(frames, 2))[:frames]
-    return noise / max(np.sqrt(np.mean(noise**2)), 1e-9)
+    fall = np.clip((np.log2(high) - octaves) * 4 + 1, 0, 1)
+    noise = np.fft.irfft(np.fft.rfft(random.standard_normal(frames)) * rise * fall, frames)
+    return noise / np.sqrt(np.mean(noise**2))
 
 
 def tone(pitch: int, seconds: float, instrument: Instrument) -> np.ndarray:

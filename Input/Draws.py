@@ -20,7 +20,12 @@ class Draw:
 
 
 def draw_batch(
-    seed: int, step: int, batch_size: int, song_frames: np.ndarray, num_frames: int, num_sources: int
+    seed: int,
+    step: int,
+    batch_size: int,
+    song_frames: np.ndarray,
+    num_frames: int,
+    num_sources: int,
 ) -> Draw:
     """The snippets of one step: songs in proportion to their `song_frames`, offsets and gains
     uniform. A larger batch of the same step begins with the smaller one.

@@ -22,9 +22,7 @@ def find_musdb_songs(root: Path) -> list[Song]:
     ]
     songs = songs or find_folder_songs(root, ("train", "test"))
     if not songs:
-        raise DataError(
-            f"{root}: holds no MUSDB18, neither train/*{SUFFIX} nor train/<song>/*.wav"
-        )
+        raise DataError(f"{root}: holds no MUSDB18, neither train/*{SUFFIX} nor train/<song>/*.wav")
     return songs
 
 

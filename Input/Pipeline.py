@@ -59,9 +59,7 @@ def training_batches(
             )
 
     def draw(step):
-        batch = draw_batch(
-            seed, int(step), batch_size, snippets.frames, wanted, len(spec.sources)
-        )
+        batch = draw_batch(seed, int(step), batch_size, snippets.frames, wanted, len(spec.sources))
         factors = batch.gains * snippets.scales[batch.songs, np.newaxis]  # [B, S]
         return snippets.cut(batch.songs, batch.offsets), factors
 
@@ -99,9 +97,7 @@ def validation_batches(
         tf.TensorSpec((None, wanted), tf.float32),
     )
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return tuned(
-        dataset.map(lambda windows, factors, real: (*mixed(windows, factors, spec), real))
-    )
+    return tuned(dataset.map(lambda windows, factors, real: (*mixed(windows, factors, spec), real)))
 
 
 def mixed(windows: tf.Tensor, factors: tf.Tensor, spec: ModelSpec) -> tuple[tf.Tensor, tf.Tensor]:

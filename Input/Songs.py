@@ -84,8 +84,10 @@ class Song:
         stems: dict[str, np.ndarray] = {}
         rates: dict[str, int] = {}
         for path, held in by_path.items():
-            streams = tuple(self.stems[name].stream for name in held)
-            if streams == (None,):
+            streams = tuple(
+                stream for name in held if (stream := self.stems[name].stream) is not None
+            )
+            if not streams:
                 stems[held[0]], rates[held[0]] = read_audio(path)
                 continue
             decoded, rate = read_streams(path, streams, container="mp4")

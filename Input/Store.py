@@ -159,9 +159,7 @@ def audio_path(folder: Path, subset: str, name: str) -> Path:
 def write_manifest(folder: Path, songs: list[Song], spec: DataSpec) -> None:
     """The last file of a store: its form and every song, in the order they were found."""
     stored = [
-        json.loads(
-            audio_path(folder, song.subset, song.name).with_suffix(".npy.json").read_text()
-        )
+        json.loads(audio_path(folder, song.subset, song.name).with_suffix(".npy.json").read_text())
         for song in songs
     ]
     write_json(folder / MANIFEST, {**form(spec), "songs": stored})

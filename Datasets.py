@@ -1,0 +1,53 @@
+"""Prepare, check or generate music: `python Datasets.py prepare with cfg.J1`."""
+
+from pathlib import Path
+
+from Config import config_ingredient, specs
+from Experiments import JNetExperiment
+from Spec.Errors import DataError
+from Terminal import bar
+
+ex = JNetExperiment("datasets", __file__, ingredients=[config_ingredient])
+
+
+@ex.config
+def config():
+    seed = 1  # changes nothing that is prepared; kept with the record
+
+
+@ex.main
+def prepare(cfg, seed):
+    """Resample every song once into the store that training reads."""
+    from Input.Store import prepare as prepare_store
+
+    store = prepare_store(specs(cfg, seed).data, bar("preparing songs"))
+    counts = ", ".join(f"{len(store.subset(name))} {name}" for name in ("train", "valid", "test"))
+    print(f"{store.folder} is whole: {counts} songs")
+
+
+ex.command(prepare)
+
+
+@ex.command(unobserved=True)
+def check(cfg, seed):
+    """Decode every song: count, lengths, rates, additivity, damage. Status 2 if any is wrong."""
+    from Input.Check import check_songs, report
+
+    found = check_songs(specs(cfg, seed).data, bar("checking songs"))
+    print(report(found))
+    wrong = [finding.name for finding in found if finding.problem]
+    if wrong:
+        raise DataError(f"{len(wrong)} of {len(found)} songs are wrong, the first is {wrong[0]!r}")
+
+
+@ex.command(unobserved=True)
+def demo(cfg):
+    """Generate the demo corpus at cfg.demo_path, as far as it is not there yet."""
+    from Input.Collection import generate_demo
+
+    generate_demo(Path(cfg["demo_path"]), bar("generating songs"))
+    print(f"{cfg['demo_path']} is whole")
+
+
+if __name__ == "__main__":
+    ex.run_commandline()
