@@ -249,7 +249,7 @@ def additive(phase: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
 
 
 def band_noise(random, frames: int, low: float, high: float) -> np.ndarray:
-    """White noise between two frequencies in Hz, RMS 1, [frames]; the edges are outside the band."""
+    """White noise between two frequencies in Hz, RMS 1, [frames]; its edges lie outside."""
     frequency = np.fft.rfftfreq(frames, 1 / RATE)
     octaves = np.log2(np.maximum(frequency, 1.0))
     rise = np.clip((octaves - np.log2(low)) * 2 + 1, 0, 1)
