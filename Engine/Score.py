@@ -32,7 +32,7 @@ def score_model(
 
     The museval JSONs and `scores.json` are written below `folder` and kept in `record`.
     """
-    ready = Separator(predictor(separator, model), model, batch_size)
+    ready = Separator(predictor(separator, model), model, batch_size, scoring.passes)
     scores = score_songs(ready, songs, scoring, folder, progress)
     result = summary(scores)
     write_json(folder / "scores.json", result)

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from Engine.Losses import separation_loss
+from Engine.Losses import magnitude_loss, training_loss
 from Models.Build import build
+from Models.UnetSpectrogramSeparator import masked_magnitudes
 from Spec.Model import ModelSpec
 from Spec.Shapes import input_frames, output_frames
 from Spec.Training import TrainingSpec
@@ -18,15 +19,19 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba's; Keras' own ε is 
 class Trainer(keras.Model):
     """What `fit` trains: takes `[B, T, C]` of mix, is held against `[B, T, S, C]` of sources."""
 
-    def __init__(self, separator: keras.Model):
+    def __init__(self, separator: keras.Model, spec: TrainingSpec):
         super().__init__(name="trainer")
         self.separator = separator
+        self.spec = spec
+        self.heard = masked_magnitudes(separator) if spec.loss == "magnitude" else separator
 
     def call(self, mix, training=False):
-        return self.separator(mix, training=training)
+        return self.heard(mix, training=training)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return separation_loss(y, y_pred)
+        if self.spec.loss == "magnitude":
+            return magnitude_loss(y, y_pred)
+        return training_loss(self.separator, y, y_pred, self.spec)
 
 
 def compiled_trainer(model: ModelSpec, training: TrainingSpec) -> Trainer:
@@ -34,7 +39,7 @@ def compiled_trainer(model: ModelSpec, training: TrainingSpec) -> Trainer:
 
     XLA is left to the GPU: on a CPU it starts slower and steps no faster.
     """
-    trainer = Trainer(build(model))
+    trainer = Trainer(build(model), training)
     trainer.compile(
         optimizer=keras.optimizers.Adam(
             training.stages[0].learning_rate, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON

@@ -14,11 +14,16 @@ Predictor = Callable[[np.ndarray], np.ndarray]  # [B, T, C] of mix → [B, T, S,
 
 @dataclass(frozen=True)
 class Separator:
-    """A model ready for songs: its windows go through `predict`, `batch_size` at once."""
+    """A model ready for songs: its windows go through `predict`, `batch_size` at once.
+
+    With more than one pass every source's estimate goes through the model again, and of each the
+    estimate of that source is kept (J-Net paper, Section 2.3 and Table 3).
+    """
 
     predict: Predictor
     spec: ModelSpec
     batch_size: int
+    passes: int = 1
 
     def separate(self, mix: np.ndarray, sample_rate: int) -> np.ndarray:
         """Estimates `[T, S, C]` of a song's mix `[T, C]` at `sample_rate` Hz, of the same length,
@@ -33,7 +38,7 @@ class Separator:
             alone = [self.separate(mix[:, [index]], sample_rate) for index in range(channels)]
             return np.concatenate(alone, axis=2)
         heard = resample(to_channels(mix, wanted), sample_rate, self.spec.sample_rate)
-        estimates = self.separate_windows(heard)
+        estimates = self.separate_passes(heard)
         return np.stack(
             [
                 to_channels(self._returned(estimates[:, source], sample_rate, len(mix)), channels)
@@ -49,6 +54,19 @@ class Separator:
         """
         estimate = resample(estimate, self.spec.sample_rate, sample_rate)[:frames]
         return np.pad(estimate, ((0, frames - len(estimate)), (0, 0)))
+
+    def separate_passes(self, mix: np.ndarray) -> np.ndarray:
+        """Estimates `[T, S, C]` of a mix `[T, C]`, all passes, at the model's rate and channels."""
+        estimates = self.separate_windows(mix)
+        for _ in range(self.passes - 1):
+            estimates = np.stack(
+                [
+                    self.separate_windows(estimates[:, source])[:, source]
+                    for source in range(estimates.shape[1])
+                ],
+                axis=1,
+            )
+        return estimates
 
     def separate_windows(self, mix: np.ndarray) -> np.ndarray:
         """Estimates `[T, S, C]` of a mix `[T, C]` at the model's rate and channels.

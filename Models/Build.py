@@ -4,9 +4,10 @@ import keras
 
 from Models.Freezing import freeze
 from Models.UnetAudioSeparator import unet_audio_separator
+from Models.UnetSpectrogramSeparator import unet_spectrogram_separator
 from Spec.Model import ModelSpec
 
-BUILDERS = {"unet": unet_audio_separator}
+BUILDERS = {"unet": unet_audio_separator, "unet_spectrogram": unet_spectrogram_separator}
 
 
 def build(spec: ModelSpec) -> keras.Model:

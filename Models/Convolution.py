@@ -1,4 +1,4 @@
-"""The one convolution all separators are made of, and the decimation after it."""
+"""The one convolution all Wave-U-Nets are made of, and the decimation and cropping after it."""
 
 import keras
 from keras import ops
@@ -6,7 +6,7 @@ from keras import ops
 from Models.Initializers import LayerDraw
 from Spec.Model import ModelSpec
 
-LEAKY_SLOPE = 0.2  # the slope of the original; Keras' default is 0.3, TensorFlow's 0.2
+LEAKY_SLOPE = 0.2  # the slope of the original; Keras' layer has 0.3
 
 
 def leaky_relu(x):
@@ -14,18 +14,24 @@ def leaky_relu(x):
     return ops.leaky_relu(x, negative_slope=LEAKY_SLOPE)
 
 
-def convolution(
-    filters: int, size: int, spec: ModelSpec, name: str, activation=leaky_relu
-) -> keras.layers.Layer:
-    """A convolution over time, [B, T, C] → [B, T, filters], its kernel drawn from its name."""
+def convolution(x, filters: int, size: int, spec: ModelSpec, name: str, activation=leaky_relu):
+    """A convolution over time, [B, T, C] → [B, T, filters], its kernel drawn from its name.
+
+    In *context* mode nothing is padded and T shrinks by `size − 1`.
+    """
     return keras.layers.Conv1D(
         filters,
         size,
-        padding="same",
+        padding="valid" if spec.context else "same",
         activation=activation,
-        kernel_initializer=LayerDraw(spec.seed, name),
+        kernel_initializer=LayerDraw(spec, name),
         name=name,
-    )
+    )(x)
+
+
+def convolution_block(x, filters: int, size: int, spec: ModelSpec, name: str):
+    """The block of the plain Wave-U-Net: one convolution, [B, T, C] → [B, T, filters]."""
+    return convolution(x, filters, size, spec, f"{name}_conv")
 
 
 class Decimate(keras.layers.Layer):
@@ -43,3 +49,23 @@ class Decimate(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, frames, channels = input_shape
         return batch, (frames + 1) // 2, channels
+
+
+class CentreCrop(keras.layers.Layer):
+    """The middle `frames` of a signal: [B, T, C] → [B, frames, C]; what is cut must be even."""
+
+    def __init__(self, frames: int, **kwargs):
+        super().__init__(**kwargs)
+        self.frames = frames
+
+    def call(self, x):
+        first = (x.shape[1] - self.frames) // 2
+        return x[:, first : first + self.frames]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], self.frames, *input_shape[2:]
+
+
+def centre_crop(x, frames: int, name: str):
+    """The middle `frames` of `x`; `x` itself where it is that long already."""
+    return x if x.shape[1] == frames else CentreCrop(frames, name=name)(x)

@@ -7,6 +7,31 @@ from Models.Convolution import convolution
 from Spec.Model import ModelSpec
 
 
+def separated(mix, features, spec: ModelSpec):
+    """Estimates [B, T, S, C], in the order of the sources, from the mix and the last features."""
+    return OUTPUTS[spec.output_type](mix, features, spec)
+
+
+def direct_output(mix, features, spec: ModelSpec):
+    """One head per source; nothing makes them add up to the mix."""
+    return StackSources(name="output_stack")([head(features, name, spec) for name in spec.sources])
+
+
+def difference_output(mix, features, spec: ModelSpec):
+    """K − 1 heads and, as the last source, their difference from the mix."""
+    estimates = [head(features, source, spec) for source in spec.sources[:-1]]
+    rest = Difference(name=f"output_{spec.sources[-1]}_difference")([mix, *estimates])
+    return StackSources(name="output_stack")([*estimates, rest])
+
+
+OUTPUTS = {"direct": direct_output, "difference": difference_output}
+
+
+def head(features, source: str, spec: ModelSpec):
+    """One source's own 1-tap convolution, [B, T, F] → [B, T, C], within (−1, 1)."""
+    return convolution(features, spec.num_channels, 1, spec, f"output_{source}_conv", "tanh")
+
+
 class Difference(keras.layers.Layer):
     """The last source as what the others leave of the mix: K × [B, T, C] → [B, T, C].
 
@@ -21,24 +46,6 @@ class Difference(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
-
-
-def difference_output(mix, features, spec: ModelSpec):
-    """K − 1 heads and their difference from the mix, [B, T, S, C] in the order of the sources."""
-    estimates = [head(features, source, spec) for source in spec.sources[:-1]]
-    rest = Difference(name=f"output_{spec.sources[-1]}_difference")([mix, *estimates])
-    return stack_sources([*estimates, rest])
-
-
-def head(features, source: str, spec: ModelSpec):
-    """One source's own 1-tap convolution, [B, T, F] → [B, T, C], within (−1, 1)."""
-    name = f"output_{source}_conv"
-    return convolution(spec.num_channels, 1, spec, name, activation="tanh")(features)
-
-
-def stack_sources(estimates: list):
-    """S × [B, T, C] → [B, T, S, C]."""
-    return StackSources(name="output_stack")(estimates)
 
 
 class StackSources(keras.layers.Layer):

@@ -51,10 +51,17 @@ def odd(key: str, value: Any) -> int:
 
 def positive(key: str, value: Any) -> float:
     """`value` as a float, when it is a finite number above zero."""
+    if at_least_zero(key, value) == 0:
+        raise ConfigError(f"cfg.{key} is {value!r}: give a number above zero")
+    return float(value)
+
+
+def at_least_zero(key: str, value: Any) -> float:
+    """`value` as a float, when it is a finite number not below zero."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"cfg.{key} is {value!r}: give a number")
-    if not math.isfinite(value) or value <= 0:
-        raise ConfigError(f"cfg.{key} is {value!r}: give a number above zero")
+    if not math.isfinite(value) or value < 0:
+        raise ConfigError(f"cfg.{key} is {value!r}: give a number not below zero")
     return float(value)
 
 

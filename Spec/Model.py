@@ -12,14 +12,19 @@ TASKS = {
     "multi_instrument": ("bass", "drums", "other", "vocals"),
 }
 PARTS = ("encoder", "bottleneck", "skip", "decoder", "output")
+NETWORKS = ("unet", "unet_spectrogram")
+UPSAMPLINGS = ("linear", "learned")
+OUTPUT_TYPES = ("difference", "direct")
+INITS = ("glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "normal")
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """One separator: its architecture, what is frozen, and the seed of its random weights.
 
-    Entries have the names and meanings of the config (`Config.py`); `skip_levels` is resolved
-    to the levels themselves. Wave-U-Net paper, Table 1; J-Net paper, Section 4.
+    Entries have the names and meanings of the config (`Config.py`); those that choose levels are
+    resolved to the levels themselves, 1 the shallowest. Wave-U-Net paper, Table 1 and Section 3;
+    J-Net paper, Sections 2 and 4.
     """
 
     network: str
@@ -31,19 +36,31 @@ class ModelSpec:
     num_initial_filters: int
     filter_size: int
     merge_filter_size: int
+    context: bool
     upsampling: str
     output_type: str
     skip_levels: tuple[int, ...]
+    res_path_units: int
+    res_path_levels: tuple[int, ...]
+    multires_levels: tuple[int, ...]
     frozen: tuple[str, ...]
+    init: str
+    init_deviation: float
     seed: int
 
     def filters(self, level: int) -> int:
         """Channels of a level: level i has i times as many as level 1."""
         return self.num_initial_filters * level
 
-    def is_frozen(self, part: str) -> bool:
-        """Whether the weights of `part` stay at their random start."""
-        return part in self.frozen
+    def block(self, level: int) -> str:
+        """What stands at a level of either path: 'convolution' or 'multires'."""
+        return "multires" if level in self.multires_levels else "convolution"
+
+    def skip(self, level: int) -> str:
+        """What leads from the encoder to the decoder at a level: 'none', 'direct' or 'res_path'."""
+        if level not in self.skip_levels:
+            return "none"
+        return "res_path" if level in self.res_path_levels else "direct"
 
 
 def model_spec(entries: dict[str, Any], seed: int) -> ModelSpec:
@@ -52,8 +69,9 @@ def model_spec(entries: dict[str, Any], seed: int) -> ModelSpec:
     `seed` is the run's seed, from which every layer's weights are drawn.
     """
     num_layers = Checks.whole("num_layers", entries["num_layers"], 1)
-    spec = ModelSpec(
-        network=Checks.one_of("network", entries["network"], ("unet",)),
+    units = Checks.whole("res_path_units", entries["res_path_units"], 0)
+    return ModelSpec(
+        network=Checks.one_of("network", entries["network"], NETWORKS),
         sources=TASKS[Checks.one_of("task", entries["task"], TASKS)],
         num_channels=Checks.whole("num_channels", entries["num_channels"], 1),
         sample_rate=Checks.whole("sample_rate", entries["sample_rate"], 1000),
@@ -62,46 +80,46 @@ def model_spec(entries: dict[str, Any], seed: int) -> ModelSpec:
         num_initial_filters=Checks.whole("num_initial_filters", entries["num_initial_filters"], 1),
         filter_size=Checks.odd("filter_size", entries["filter_size"]),
         merge_filter_size=Checks.odd("merge_filter_size", entries["merge_filter_size"]),
-        upsampling=Checks.one_of("upsampling", entries["upsampling"], ("linear",)),
-        output_type=Checks.one_of("output_type", entries["output_type"], ("difference",)),
-        skip_levels=skip_levels(entries["skip_levels"], num_layers),
+        context=Checks.switch("context", entries["context"]),
+        upsampling=Checks.one_of("upsampling", entries["upsampling"], UPSAMPLINGS),
+        output_type=Checks.one_of("output_type", entries["output_type"], OUTPUT_TYPES),
+        skip_levels=levels("skip_levels", entries["skip_levels"], num_layers),
+        res_path_units=units,
+        res_path_levels=(
+            levels("res_path_levels", entries["res_path_levels"], num_layers) if units else ()
+        ),
+        multires_levels=levels("multires_levels", entries["multires_levels"], num_layers),
         frozen=Checks.each_of("frozen", entries["frozen"], PARTS),
+        init=Checks.one_of("init", entries["init"], INITS),
+        init_deviation=Checks.positive("init_deviation", entries["init_deviation"]),
         seed=seed,
     )
-    step = 2**num_layers
-    if spec.num_frames % step:
-        fitting = max(step, round(spec.num_frames / step) * step)
-        raise ConfigError(
-            f"cfg.num_frames is {spec.num_frames}, which cfg.num_layers = {num_layers} halvings "
-            f"do not divide: give a multiple of {step}, such as {fitting}"
-        )
-    return spec
 
 
-def skip_levels(value: Any, num_layers: int) -> tuple[int, ...]:
-    """The levels whose skip connection is kept, shallowest first.
+def levels(key: str, value: Any, num_layers: int) -> tuple[int, ...]:
+    """The levels an entry chooses, shallowest first.
 
     `value` is 'all', 'none', 'firstN' (the N shallowest), 'lastN' (the N deepest) or a list of
     levels, 1 the shallowest.
     """
-    levels = tuple(range(1, num_layers + 1))
+    every = tuple(range(1, num_layers + 1))
     if value == "all":
-        return levels
+        return every
     if value == "none":
         return ()
     if isinstance(value, str):
         found = re.fullmatch(r"(first|last)(\d+)", value)
         if not found or not 1 <= int(found[2]) <= num_layers:
             raise ConfigError(
-                f"cfg.skip_levels is {value!r}: choose 'all', 'none', 'firstN', 'lastN' with N "
+                f"cfg.{key} is {value!r}: choose 'all', 'none', 'firstN', 'lastN' with N "
                 f"from 1 to {num_layers}, or a list of levels"
             )
         count = int(found[2])
-        return levels[:count] if found[1] == "first" else levels[-count:]
-    chosen = Checks.listed("skip_levels", value)
+        return every[:count] if found[1] == "first" else every[-count:]
+    chosen = Checks.listed(key, value)
     for level in chosen:
-        if level not in levels or isinstance(level, bool):
+        if level not in every or isinstance(level, bool):
             raise ConfigError(
-                f"cfg.skip_levels holds {level!r}: levels are whole numbers from 1 to {num_layers}"
+                f"cfg.{key} holds {level!r}: levels are whole numbers from 1 to {num_layers}"
             )
     return tuple(sorted(set(chosen)))

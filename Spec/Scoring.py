@@ -10,6 +10,7 @@ from Spec import Checks
 class ScoringSpec:
     """Windows and hops are one second (Wave-U-Net paper, Section 5.1.1)."""
 
+    passes: int
     save_estimates: bool
     num_workers: int
     window_seconds: float = 1.0
@@ -19,6 +20,7 @@ class ScoringSpec:
 def scoring_spec(entries: dict[str, Any]) -> ScoringSpec:
     """The scoring that the config's `entries` describe."""
     return ScoringSpec(
+        passes=Checks.whole("passes", entries["passes"], 1),
         save_estimates=Checks.switch("save_estimates", entries["save_estimates"]),
         num_workers=Checks.whole("num_workers", entries["num_workers"], 1),
     )

@@ -7,6 +7,7 @@ from Spec import Checks
 from Spec.Errors import ConfigError
 
 START = ("last", "best")
+LOSSES = ("waveform", "magnitude")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,16 @@ class TrainingSpec:
     patience: int
     max_epochs: int | None
     seed: int
+    loss: str
+    train_passes: int
+    identity_weight: float
     eval_batch_size: int
     output_path: str
+
+    @property
+    def hears_sources(self) -> bool:
+        """Whether single sources, clean or estimated, go through the network too."""
+        return self.train_passes > 1 or self.identity_weight > 0
 
 
 def training_spec(entries: dict[str, Any], seed: int) -> TrainingSpec:
@@ -56,6 +65,9 @@ def training_spec(entries: dict[str, Any], seed: int) -> TrainingSpec:
         patience=Checks.whole("patience", entries["patience"], 1),
         max_epochs=None if limit is None else Checks.whole("max_epochs", limit, 1),
         seed=seed,
+        loss=Checks.one_of("loss", entries["loss"], LOSSES),
+        train_passes=Checks.whole("train_passes", entries["train_passes"], 1),
+        identity_weight=Checks.at_least_zero("identity_weight", entries["identity_weight"]),
         eval_batch_size=Checks.whole("eval_batch_size", entries["eval_batch_size"], 1),
         output_path=Checks.text("output_path", entries["output_path"]),
     )
