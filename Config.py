@@ -19,12 +19,12 @@ def cfg():
     task = "voice"  # what to separate: 'voice' (accompaniment, vocals) or 'multi_instrument'
 
     # the separator (Wave-U-Net paper, Table 1; J-Net paper, Section 4)
-    network = "unet"  # architecture: 'unet', the Wave-U-Net
+    network = "unet"  # architecture: 'unet', the Wave-U-Net, or 'unet_spectrogram'
     num_layers = 10  # levels L; every level halves the time resolution
     num_initial_filters = 24  # channels of level 1; level i has i times as many
     filter_size = 15  # taps of the encoder's and the bottleneck's convolutions, odd
     merge_filter_size = 5  # taps of the decoder's convolutions, odd
-    num_frames = 16384  # frames of a snippet, in and out, a multiple of 2**num_layers
+    num_frames = 16384  # frames a window gives out, at least; 2**num_layers must divide them
     context = False  # valid convolutions over extra input context instead of zero padding
     upsampling = "linear"  # how the decoder doubles its frames: 'linear' or 'learned'
     output_type = "difference"  # last source: 'difference' of mix and others, or its own, 'direct'
@@ -437,6 +437,7 @@ def baseline_comparison():
 def U7():
     """Wave-U-Net, Table 2: the spectrogram U-Net, trained on waveforms."""
     network = "unet_spectrogram"
+    num_initial_filters = 16
     num_frames = 98560
     sample_rate = 8192
     num_channels = 1
@@ -449,6 +450,7 @@ def U7():
 def unet_spectrogram():
     """Wave-U-Net: U7, by its name in the original code."""
     network = "unet_spectrogram"
+    num_initial_filters = 16
     num_frames = 98560
     sample_rate = 8192
     num_channels = 1
@@ -461,6 +463,7 @@ def unet_spectrogram():
 def U7a():
     """Wave-U-Net, Table 2: U7 trained on magnitudes."""
     network = "unet_spectrogram"
+    num_initial_filters = 16
     num_frames = 98560
     sample_rate = 8192
     num_channels = 1
@@ -474,6 +477,7 @@ def U7a():
 def unet_spectrogram_l1():
     """Wave-U-Net: U7a, by its name in the original code."""
     network = "unet_spectrogram"
+    num_initial_filters = 16
     num_frames = 98560
     sample_rate = 8192
     num_channels = 1
@@ -499,11 +503,12 @@ def full_44KHz():
 def demo():
     """Any model, small, on the generated songs: `python Training.py with cfg.J1 cfg.demo`."""
     dataset = "demo"
+    num_layers = 8
     num_initial_filters = 8
     num_frames = 4096
     num_validation_songs = 2
     batch_sizes = [8, 8]
-    learning_rates = [3e-3, 3e-4]
+    learning_rates = [2e-3, 2e-4]
     epoch_steps = 250
     patience = 2
     max_epochs = 4

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from Config import config_ingredient, specs
 from Experiments import JNetExperiment
+from Observers import check_writable, new_run_id
+from Spec.Errors import ConfigError
 from Terminal import bar
 
 ex = JNetExperiment("training", __file__, ingredients=[config_ingredient])
@@ -12,6 +14,7 @@ ex = JNetExperiment("training", __file__, ingredients=[config_ingredient])
 @ex.config
 def config():
     seed = 1  # of weights and batches: with one seed, U1 and J1 start alike and hear the same
+    picture_path = "model.svg"  # where the command describe draws the separator
     experiment_id = None  # folder below cfg.output_path; None: the run's own id
 
 
@@ -19,8 +22,13 @@ def config():
 def train_and_score(cfg, seed, experiment_id, _run):
     """Prepare what is missing, train stage after stage, then score the best weights."""
     run = specs(cfg, seed)
-    folder = Path(run.training.output_path) / str(experiment_id or _run._id)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(run.training.output_path) / str(experiment_id or _run._id or new_run_id())
+    if folder.exists():
+        raise ConfigError(f"{folder}: is a training already: give another experiment_id")
+    check_writable(folder.parent, "give another cfg.output_path")
+    from Evaluation.Ffmpeg import ensure_ffmpeg
+
+    ensure_ffmpeg()  # before a training of days, not after
     # TensorFlow takes seconds to import: not before config and data are known to be right.
     from Input.Store import prepare
 
@@ -30,6 +38,7 @@ def train_and_score(cfg, seed, experiment_id, _run):
     from Engine.Train import train
     from Input.Collection import find_songs
 
+    folder.mkdir()
     print(f"training into {folder}", flush=True)
     trained = train(run.model, run.training, store, folder, _run)
     _run.add_artifact(str(trained.manifest), trained.manifest.name, content_type=JSON)
@@ -51,6 +60,20 @@ def train_and_score(cfg, seed, experiment_id, _run):
         "weights_sha256": trained.sha256,
         "scores": scores,
     }
+
+
+@ex.command(unobserved=True)
+def describe(cfg, seed, picture_path):
+    """Print a model's layers, parts, weights, reach and cost, and draw it."""
+    spec = specs(cfg, seed).model
+    import Engine  # noqa: F401 - TensorFlow, without its notes
+    from Models.Build import build
+    from Models.Describe import describe as description
+    from Models.Picture import draw
+
+    separator = build(spec)
+    print(description(separator, spec))
+    Path(picture_path).write_text(draw(separator, spec), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 `median_over_songs_of_song_medians` takes each song's median first (SiSEC 2018, Demucs).
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from Spec.Files import write_json
+from Spec.Files import replaced
 
 METRICS = ("SDR", "SIR", "SAR", "ISR")  # in the order of museval's JSON
 DECIMALS = 5  # to which museval writes a score
@@ -70,13 +71,13 @@ def median_over_songs_of_song_medians(values: Sequence[np.ndarray]) -> float:
 
 
 def museval_json(scores: SongScores, window_seconds: float, hop_seconds: float) -> dict[str, Any]:
-    """A song's scores in museval's schema; what is not a number is null.
+    """A song's scores in museval's schema, which has numbers alone: no null, but NaN.
 
     As in museval's own files, an infinite score counts as not a number.
     """
 
-    def number(value: float) -> float | None:
-        return round(float(value), DECIMALS) if np.isfinite(value) else None
+    def number(value: float) -> float:
+        return round(float(value), DECIMALS) if np.isfinite(value) else float("nan")
 
     return {
         "targets": [
@@ -98,9 +99,11 @@ def museval_json(scores: SongScores, window_seconds: float, hop_seconds: float) 
 
 
 def write_song(scores: SongScores, path: Path, window_seconds: float, hop_seconds: float) -> None:
-    """Write a song's JSON, whole or not at all."""
+    """Write a song's JSON, whole or not at all; a bare NaN stands in it as in museval's own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, museval_json(scores, window_seconds, hop_seconds))
+    with replaced(path) as temporary:
+        text = json.dumps(museval_json(scores, window_seconds, hop_seconds), indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def summary(songs: Sequence[SongScores]) -> dict[str, dict[str, Any]]:

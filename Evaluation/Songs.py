@@ -1,5 +1,6 @@
 """The scoring of a test set: every song separated, scored, and written down."""
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from Evaluation.Scores import SongScores, write_song
 from Evaluation.Separate import Separator
 from Input.Songs import Recording, Song
 from Spec.Errors import DataError
+from Spec.Files import replaced
 from Spec.Scoring import ScoringSpec
 
 Progress = Callable[[str, int, int], None]
+WAV_LIMIT = 2**32 - 2**12  # bytes of samples that a wav's 32-bit sizes can state
 
 
 def score_songs(
@@ -84,9 +87,18 @@ def score_song(
 def write_estimates(
     folder: Path, estimates: np.ndarray, sources: tuple[str, ...], sample_rate: int
 ) -> list[Path]:
-    """Write `[T, S, C]` as one 32-bit float wav per source, in which nothing can clip."""
+    """Write `[T, S, C]` as one 32-bit float wav per source, in which nothing can clip.
+
+    Every file is whole or not there. One too long for a wav is an RF64 of the same name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{source}.wav" for source in sources]
     for index, path in enumerate(paths):
-        soundfile.write(path, estimates[:, index], sample_rate, subtype="FLOAT")
+        samples = estimates[:, index].astype(np.float32, copy=False)
+        # Through memory, because a full disk is an OSError to Python and none to libsndfile.
+        encoded = io.BytesIO()
+        container = "WAV" if samples.nbytes < WAV_LIMIT else "RF64"
+        soundfile.write(encoded, samples, sample_rate, subtype="FLOAT", format=container)
+        with replaced(path) as temporary:
+            temporary.write_bytes(encoded.getbuffer())
     return paths

@@ -12,7 +12,7 @@ from Models.Convolution import leaky_relu
 from Models.Initializers import LayerDraw, layer_seed
 from Models.OutputLayer import StackSources
 from Spec.Model import ModelSpec
-from Spec.Shapes import SPECTROGRAM_HALVINGS, STFT_HOP, STFT_LENGTH
+from Spec.Shapes import SPECTROGRAM_HALVINGS, STFT_HOP, STFT_LENGTH, input_frames
 
 KERNEL = (5, 5)
 SMALLEST_POWER = 1e-12  # below it a magnitude has no gradient, which at zero would be infinite
@@ -22,14 +22,15 @@ MASK_OF_LAST_BIN = 0.5  # of the Nyquist bin, which the network never sees
 
 def unet_spectrogram_separator(spec: ModelSpec) -> keras.Model:
     """The separator that `spec` describes, at its random start, nothing frozen yet."""
-    mix = keras.Input((spec.num_frames, 1), name="mix")  # [B, T, 1]
+    frames = input_frames(spec)
+    mix = keras.Input((frames, 1), name="mix")  # [B, T, 1]
     stft = Stft(name="input_stft")(mix)  # [B, K, bins, 2]
     magnitudes = Magnitudes(name="input_magnitudes")(stft)  # [B, K, bins]
     heard = LogMagnitudes(name="input_log")(magnitudes)  # [B, K, bins − 1, 1]
     masks = [source_unet(heard, source, spec) for source in spec.sources]
     mask = StackMasks(name="output_masks")(masks)  # [B, K, bins, S]
     estimates = [
-        InverseStft(spec.num_frames, index, name=f"output_{source}_istft")([stft, mask])
+        InverseStft(frames, index, name=f"output_{source}_istft")([stft, mask])
         for index, source in enumerate(spec.sources)
     ]
     return keras.Model(mix, StackSources(name="output_stack")(estimates), name="separator")
@@ -58,10 +59,10 @@ def source_unet(x, source: str, spec: ModelSpec):
 
 
 def encoder_block(x, level: int, source: str, spec: ModelSpec):
-    """One level down: half the frames and bins, 16 · 2^(level − 1) filters."""
+    """One level down: half the frames and bins, twice the filters."""
     name = f"encoder_{level:02d}_{source}"
     x = layers.Conv2D(
-        spectrogram_filters(level),
+        spectrogram_filters(level, spec),
         KERNEL,
         strides=2,
         padding="same",
@@ -75,7 +76,7 @@ def encoder_block(x, level: int, source: str, spec: ModelSpec):
 def decoder_block(x, kept, level: int, source: str, spec: ModelSpec):
     """One level up: twice the frames and bins, and the encoder's features beside them."""
     name = f"decoder_{level:02d}_{source}"
-    x = transposed(x, spectrogram_filters(level), spec, f"{name}_conv")
+    x = transposed(x, spectrogram_filters(level, spec), spec, f"{name}_conv")
     x = layers.BatchNormalization(name=f"{name}_norm")(x)
     x = layers.Activation("relu", name=f"{name}_activation")(x)
     x = layers.Concatenate(name=f"{name}_concat")([x, kept])
@@ -98,9 +99,9 @@ def transposed(x, filters: int, spec: ModelSpec, name: str, activation=None):
     )(x)
 
 
-def spectrogram_filters(level: int) -> int:
-    """Filters of a level of the spectrogram U-Net."""
-    return 16 * 2 ** (level - 1)
+def spectrogram_filters(level: int, spec: ModelSpec) -> int:
+    """Filters of a level of the spectrogram U-Net: each level has twice those above it."""
+    return spec.num_initial_filters * 2 ** (level - 1)
 
 
 class Stft(layers.Layer):

@@ -99,8 +99,8 @@ def model_spec(entries: dict[str, Any], seed: int) -> ModelSpec:
 def levels(key: str, value: Any, num_layers: int) -> tuple[int, ...]:
     """The levels an entry chooses, shallowest first.
 
-    `value` is 'all', 'none', 'firstN' (the N shallowest), 'lastN' (the N deepest) or a list of
-    levels, 1 the shallowest.
+    `value` is 'all', 'none', 'firstN' (the N shallowest, or all where there are fewer), 'lastN'
+    (the N deepest, likewise) or a list of levels, 1 the shallowest.
     """
     every = tuple(range(1, num_layers + 1))
     if value == "all":
@@ -109,10 +109,10 @@ def levels(key: str, value: Any, num_layers: int) -> tuple[int, ...]:
         return ()
     if isinstance(value, str):
         found = re.fullmatch(r"(first|last)(\d+)", value)
-        if not found or not 1 <= int(found[2]) <= num_layers:
+        if not found or int(found[2]) < 1:
             raise ConfigError(
-                f"cfg.{key} is {value!r}: choose 'all', 'none', 'firstN', 'lastN' with N "
-                f"from 1 to {num_layers}, or a list of levels"
+                f"cfg.{key} is {value!r}: choose 'all', 'none', 'firstN' or 'lastN' with N of at "
+                f"least 1, or a list of levels"
             )
         count = int(found[2])
         return every[:count] if found[1] == "first" else every[-count:]

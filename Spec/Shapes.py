@@ -14,6 +14,8 @@ SPECTROGRAM_HALVINGS = 6  # levels of the spectrogram U-Net
 
 def input_frames(spec: ModelSpec) -> int:
     """Frames of mix that one window of the model takes in."""
+    if spec.network == "unet_spectrogram":
+        return spectrogram_frames(spec)
     if not spec.context:
         return spec.num_frames
     frames = frames_at_bottom(spec) + spec.filter_size - 1
@@ -23,13 +25,23 @@ def input_frames(spec: ModelSpec) -> int:
 
 
 def output_frames(spec: ModelSpec) -> int:
-    """Frames of every source that one window of the model gives out, `num_frames` or a few more."""
+    """Frames of every source that one window of the model gives out: `num_frames`, or the fewest
+    above that the model can give."""
+    if spec.network == "unet_spectrogram":
+        return spectrogram_frames(spec)
     if not spec.context:
         return spec.num_frames
     frames = frames_at_bottom(spec)
     for level in range(spec.num_layers, 0, -1):
         frames = frames_upsampled(frames) - block_loss(spec, level, spec.merge_filter_size)
     return frames
+
+
+def spectrogram_frames(spec: ModelSpec) -> int:
+    """The fewest frames, `num_frames` or more, whose STFT can be halved six times."""
+    step = 2**SPECTROGRAM_HALVINGS
+    count = 1 + max(0, -(-(spec.num_frames - STFT_LENGTH) // STFT_HOP))
+    return STFT_LENGTH + STFT_HOP * (-(-count // step) * step - 1)
 
 
 def frames_at_bottom(spec: ModelSpec) -> int:
@@ -104,16 +116,7 @@ def check_skips(spec: ModelSpec) -> None:
 
 
 def check_spectrogram(spec: ModelSpec) -> None:
-    """The spectrogram U-Net halves its STFT frames six times, hears one channel, and has neither
-    context nor the Wave-U-Net's own additions."""
-    frames, rest = divmod(spec.num_frames - STFT_LENGTH, STFT_HOP)
-    step = 2**SPECTROGRAM_HALVINGS
-    if rest or (frames + 1) % step or frames < 0:
-        raise ConfigError(
-            f"cfg.num_frames is {spec.num_frames}: cfg.network = 'unet_spectrogram' needs a "
-            f"multiple of {step} STFT frames, such as {STFT_LENGTH + STFT_HOP * (step - 1)} or "
-            f"{STFT_LENGTH + STFT_HOP * (2 * step - 1)}"
-        )
+    """The spectrogram U-Net hears one channel, and has none of the Wave-U-Net's own additions."""
     if spec.num_channels != 1:
         raise ConfigError(
             f"cfg.num_channels is {spec.num_channels}: cfg.network = 'unet_spectrogram' is mono"
@@ -129,7 +132,7 @@ def receptive_field(spec: ModelSpec) -> int:
     """Input frames that one output frame can depend on, in a window long enough; of the
     spectrogram U-Net the whole window."""
     if spec.network == "unet_spectrogram":
-        return spec.num_frames
+        return spectrogram_frames(spec)
     widest = 0
     for position in range(2**spec.num_layers):  # it differs with where the frame stands
         first = last = position
