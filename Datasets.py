@@ -32,9 +32,12 @@ ex.command(prepare)
 def check(cfg, seed):
     """Decode every song: count, lengths, rates, additivity, damage. Status 2 if any is wrong."""
     from Input.Check import check_songs, report
+    from Spec.Shapes import output_frames
 
-    found = check_songs(specs(cfg, seed).data, bar("checking songs"))
-    print(report(found))
+    run = specs(cfg, seed)
+    snippet = output_frames(run.model) / run.model.sample_rate
+    found = check_songs(run.data, snippet, bar("checking songs"))
+    print(report(found, run.data))
     wrong = [finding.name for finding in found if finding.problem]
     if wrong:
         raise DataError(f"{len(wrong)} of {len(found)} songs are wrong, the first is {wrong[0]!r}")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from Config import config_ingredient, specs
-from Experiments import JNetExperiment
+from Experiments import JNetExperiment, text_entry
+from Observers import check_writable, new_run_id
 from Spec.Errors import ConfigError, nearest
 from Terminal import bar
 
@@ -15,31 +16,42 @@ def config():
     seed = 1  # changes no score; kept with the record
     model_path = None  # weights to score, a .safetensors with its .json beside it
     subset = "test"  # songs to score: 'test', 'valid' or 'train'
-    output_path = None  # folder for the scores; None: the folder of the weights
+    output_path = None  # folder for the scores; None: evaluations/<run> beside the weights
 
 
 @ex.main
 def evaluate(cfg, seed, model_path, subset, output_path, _run):
     """Separate and score every song of a set."""
     run = specs(cfg, seed)
-    if model_path is None:
-        raise ConfigError("no weights to score: give model_path=….safetensors")
+    weights = Path(
+        text_entry("model_path", model_path, "no weights to score: give model_path=….safetensors")
+    )
     if subset not in run.data.subsets:
         raise ConfigError(f"subset is {subset!r}: {nearest(str(subset), run.data.subsets)}")
+    if output_path is None:
+        folder = weights.parent / "evaluations" / str(_run._id or new_run_id())
+    else:
+        folder = Path(text_entry("output_path", output_path, ""))
+    if (folder / "scores.json").exists():
+        raise ConfigError(f"{folder}: holds scores already: give another output_path")
+    from Evaluation.Ffmpeg import ensure_ffmpeg
     from Input.Collection import find_songs
 
-    songs = [song for song in find_songs(run.data, bar("generating")) if song.subset == subset]
-    folder = Path(output_path or Path(model_path).parent)
-    folder.mkdir(parents=True, exist_ok=True)
+    ensure_ffmpeg()
+    songs = [
+        song for song in find_songs(run.data, bar("generating songs")) if song.subset == subset
+    ]
 
     # TensorFlow takes seconds to import: not before config and data are known to be right.
-    from Engine.Score import score_model
-    from Engine.Weights import load_weights
+    from Engine.Score import JSON, score_model
+    from Engine.Weights import load_weights, manifest_path, sha256_of
     from Models.Build import build
 
     separator = build(run.model)
-    load_weights(separator, run.model, Path(model_path))
-    return score_model(
+    load_weights(separator, run.model, weights)
+    check_writable(folder, "give another output_path")
+    _run.add_artifact(str(manifest_path(weights)), manifest_path(weights).name, content_type=JSON)
+    scores = score_model(
         separator,
         run.model,
         run.scoring,
@@ -49,6 +61,7 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
         _run,
         bar("scoring songs"),
     )
+    return {"weights_sha256": sha256_of(weights), "subset": subset, "scores": scores}
 
 
 if __name__ == "__main__":

@@ -4,35 +4,39 @@ Every run is recorded under `runs/`; also in MongoDB, by `-m host:port:db` or by
 environment variable JNET_MONGO_URL. Both have the run under the same id.
 """
 
+import ast
 import logging
-import os
+import signal
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import git
+from docopt import DocoptExit
 from sacred import SETTINGS, Experiment, Ingredient
-from sacred.observers import FileStorageObserver, MongoObserver
-from sacred.observers.mongo import parse_mongo_db_arg
+from sacred.dependencies import Source
 from sacred.utils import apply_backspaces_and_linefeeds
 
-from Spec.Errors import ConfigError, JNetError, RecordError, nearest
+from Observers import RunFolder, check_writable, checked_run_id, mongo_observer
+from Spec.Errors import ConfigError, JNetError, nearest
 
 ROOT = Path(__file__).parent
 SOURCE_FOLDERS = ("", "Spec", "Models", "Input", "Engine", "Evaluation")
-MONGO_URL = "JNET_MONGO_URL"
+LARGEST_SEED = 2**32 - 1  # of NumPy's old generator, which Sacred seeds
 # Sacred's messages that say nothing: the error follows, a named config's docstring is no entry.
-UNSAID = ("Failed after", 'Added new config entry: "__doc__"')
-MONGO_WAIT = 3000  # milliseconds a MongoDB server may take to answer at the start
+UNSAID = ("Failed after", "Aborted after", 'Added new config entry: "__doc__"')
 
 # Python's own streams, not file descriptors: progress bars written to the real terminal stay out
 # of the record, which MongoDB limits to 16 MB.
 SETTINGS.CAPTURE_MODE = "sys"
 # Sacred's own search misses modules that are imported late; the experiment names them all.
 SETTINGS.DISCOVER_SOURCES = "none"
+
+
+class Terminated(KeyboardInterrupt):
+    """A SIGTERM, as a scheduler sends it: the run ends as one that Ctrl-C interrupts."""
 
 
 class JNetExperiment(Experiment):
@@ -46,10 +50,13 @@ class JNetExperiment(Experiment):
             name, ingredients=ingredients, base_dir=str(ROOT), save_git_info=has_commit(ROOT)
         )
         self.file = Path(file)
+        # Sacred takes these from the module that calls it, which is this one.
+        self.doc = ast.get_docstring(ast.parse(self.file.read_text(encoding="utf-8")))
+        self.mainfile = Source.create(file, self.save_git_info)
         self.from_command_line = False
         self.logger: Any = quiet_logger(name)
         self.captured_out_filter: Any = apply_backspaces_and_linefeeds
-        self.config_hook(self._unknown_entries_hook())
+        self.config_hook(self._entries_hook())
         for folder in SOURCE_FOLDERS:
             for path in sorted((ROOT / folder).glob("*.py")):
                 self.add_source_file(str(path))
@@ -59,7 +66,13 @@ class JNetExperiment(Experiment):
     def run_commandline(self, argv=None):
         """Run what the command line says; ends the process on bad input."""
         self.from_command_line = True
-        return super().run_commandline(argv)
+        try:
+            with terminated_by_sigterm():
+                return super().run_commandline(argv)
+        except DocoptExit:
+            self._end(ConfigError(f"the command line is not understood: see {self.file.name} -h"))
+        finally:
+            self.from_command_line = False
 
     def run(
         self,
@@ -72,73 +85,130 @@ class JNetExperiment(Experiment):
     ):
         """As Sacred's, with this project's observers and run id."""
         options = dict(options or {})
+        self.current_run = None  # Sacred looks at an earlier run's options where this has not begun
+        in_full = not self.from_command_line or options.get("--debug")
         try:
             self._check_named_configs(named_configs)
             self._observe(str(command_name or self.default_command), options)
             return super().run(
                 command_name, config_updates, named_configs, info, meta_info, options
             )
-        except (JNetError, OSError) as error:
-            if not self.from_command_line or options.get("--debug"):
+        except (JNetError, OSError, KeyboardInterrupt) as error:
+            if in_full:
                 raise
-            print(f"{self.file.name}: {sentence(error)}", file=sys.stderr)
-            raise SystemExit(getattr(error, "exit_status", JNetError.exit_status)) from error
+            self._end(error)
+
+    def _end(self, error: BaseException) -> NoReturn:
+        """End the process with one line on standard error and DESIGN's exit status."""
+        print(f"{self.file.name}: {sentence(error)}", file=sys.stderr)
+        raise SystemExit(exit_status(error)) from error
+
+    def _check_command(self, cmd_name):
+        """Refuse a command that does not exist."""
+        known = dict(self.gather_commands())
+        if cmd_name not in known:
+            hint = nearest(str(cmd_name), known)
+            self._end(ConfigError(f"{cmd_name} is not a command: {hint}"))
 
     def _check_named_configs(self, named_configs: Iterable[str]) -> None:
         """Refuse a named config that does not exist."""
         known = {
-            f"{ingredient.path}.{name}"
+            ".".join((str(ingredient.path), str(name)))
             for ingredient in self.ingredients
-            for name in map(str, ingredient.named_configs)
+            for name in ingredient.named_configs
         }
-        for name in named_configs:
+        for name in map(str, named_configs):
             if name not in known and not Path(name).is_file():
                 raise ConfigError(f"{name} is not a named config: {nearest(name, known)}")
 
-    def _unknown_entries_hook(self):
-        """A hook that stops at a mistyped entry of the script's own config."""
+    def _entries_hook(self):
+        """A hook that stops at a mistyped entry of the script's own config, and at a seed that
+        is none."""
 
-        def refuse_unknown_entries(config, command_name, logger):
-            known = {"seed", *(str(ingredient.path) for ingredient in self.ingredients)}
+        def refuse_wrong_entries(config, command_name, logger):
+            below = {str(ingredient.path) for ingredient in self.ingredients}
+            known = {"seed", *below}
             for scope in self.configurations:
                 known |= set(scope())
             for key in config:
                 if key not in known and not key.startswith("__"):
-                    raise ConfigError(f"{key} is not an entry: {nearest(key, known)}")
+                    inner = [f"{path}.{key}" for path in below if key in config.get(path, ())]
+                    hint = f"did you mean {inner[0]!r}?" if inner else nearest(key, known)
+                    raise ConfigError(f"{key} is not an entry: {hint}")
+            seed = config.get("seed", 0)
+            if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+                raise ConfigError(f"seed is {seed!r}: give a whole number from 0 to {LARGEST_SEED}")
             return {}
 
-        return refuse_unknown_entries
+        return refuse_wrong_entries
 
     def _observe(self, command_name: str, options: dict[str, Any]) -> None:
-        """Set up the observers of one run, and its id."""
+        """Set up the observers of one run."""
         self.observers = []
         target = options.pop("--mongo_db", None)
-        folder = options.pop("--file_storage", None) or "runs"
+        folder = Path(options.pop("--file_storage", None) or "runs")
         command = self.commands.get(command_name)
         if command is None or command.unobserved or options.get("--unobserved"):
             return
-        options["--id"] = options.get("--id") or new_run_id()
-        self.observers.append(FileStorageObserver(folder))
+        wanted = options.get("--id")
+        if wanted is not None:
+            options["--id"] = checked_run_id(str(wanted), folder)
+        check_writable(folder, "record elsewhere with -F")
+        self.observers.append(RunFolder(folder))
         mongo = mongo_observer(target, folder)
         if mongo is not None:
             self.observers.append(mongo)
 
 
-def sentence(error: Exception) -> str:
+@contextmanager
+def terminated_by_sigterm() -> Iterator[None]:
+    """Within the block SIGTERM raises `Terminated`, so that no run stays RUNNING for ever."""
+
+    def stop(number, frame):
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread, which alone hears signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def sentence(error: BaseException) -> str:
     """An error as the one line a user gets."""
+    if isinstance(error, KeyboardInterrupt):
+        return "terminated" if isinstance(error, Terminated) else "interrupted"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    return " ".join(str(error).split())
 
 
-def new_run_id() -> int:
-    """The time to the millisecond as one number, yymmddhhmmssmmm: unique over the places a run is
-    recorded in, ordered, and small enough for every reader of JSON."""
-    return int(datetime.now().strftime("%y%m%d%H%M%S%f")[:-3])
+def exit_status(error: BaseException) -> int:
+    """The status a process ends with: the error's own, or the shell's 128 + n for a signal n."""
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
+    return getattr(error, "exit_status", JNetError.exit_status)
+
+
+def text_entry(key: str, value: Any, missing: str) -> str:
+    """An entry of a script's own config that must be text; `missing` is said where it is None."""
+    if value is None:
+        raise ConfigError(missing)
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{key} is {value!r}, not a text: quote it twice, as '{key}=\"…\"'")
+    return value
 
 
 def has_commit(folder: Path) -> bool:
     """Whether `folder` is in a git repository that has a commit to record."""
+    try:
+        import git
+    except ImportError:  # raised where there is no git program, too
+        return False
     try:
         return git.Repo(folder, search_parent_directories=True).head.is_valid()
     except git.InvalidGitRepositoryError:
@@ -155,40 +225,3 @@ def quiet_logger(name: str) -> logging.Logger:
         handler.addFilter(lambda record: not record.getMessage().startswith(UNSAID))
         logger.addHandler(handler)
     return logger
-
-
-def mongo_observer(target: str | None, failure_dir: str) -> MongoObserver | None:
-    """The observer for `-m`'s `target`, else for JNET_MONGO_URL; None when neither is given.
-
-    Raises `RecordError`, naming the server but no password, when it does not answer.
-    """
-    import pymongo
-    from pymongo.errors import PyMongoError
-
-    url = os.environ.get(MONGO_URL)
-    if target is None and url is None:
-        return None
-    try:
-        if target is not None:
-            wanted = parse_mongo_db_arg(target)
-            url, database = wanted.get("url"), wanted["db_name"]
-        else:
-            database = pymongo.uri_parser.parse_uri(str(url))["database"] or "jnet"
-        client: pymongo.MongoClient = pymongo.MongoClient(
-            url, serverSelectionTimeoutMS=MONGO_WAIT, connectTimeoutMS=MONGO_WAIT
-        )
-        client.admin.command("ping")
-    except (PyMongoError, ValueError) as error:
-        raise RecordError(
-            f"MongoDB at {server_of(target, url)} cannot be used ({type(error).__name__}): start "
-            f"it, correct -m host:port:db or {MONGO_URL}, or leave both out to record under runs/ "
-            f"alone"
-        ) from None  # the driver's own message may hold the password
-    return MongoObserver(client=client, db_name=database, failure_dir=failure_dir)
-
-
-def server_of(target: str | None, url: str | None) -> str:
-    """The server's name for a message: what `-m` said, or the URL's part after the password."""
-    if target is not None:
-        return repr(target)
-    return repr(str(url).rpartition("@")[2].partition("/")[0].removeprefix("mongodb:"))

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from Experiments import JNetExperiment
+from Experiments import JNetExperiment, text_entry
+from Observers import check_writable
 from Spec.Errors import ConfigError
 
 ex = JNetExperiment("prediction", __file__)
@@ -15,18 +16,26 @@ def config():
     model_path = None  # weights to separate with; their .json beside them says which model it is
     output_path = "separated"  # folder for <name of the input>/<source>.wav
     batch_size = 16  # windows at once; changes no sample
+    overwrite = False  # whether estimates that are there already may be replaced
 
 
 @ex.main
-def predict(input_path, model_path, output_path, batch_size):
+def predict(input_path, model_path, output_path, batch_size, overwrite):
     """Write a 32-bit float wav per source, of the length, rate and channels of the input."""
-    if input_path is None or model_path is None:
-        raise ConfigError("nothing to do: give input_path=… and model_path=….safetensors")
+    song = Path(text_entry("input_path", input_path, "nothing to separate: give input_path=…"))
+    weights = Path(
+        text_entry("model_path", model_path, "no weights: give model_path=….safetensors")
+    )
+    folder = Path(text_entry("output_path", output_path, "give output_path=…")) / song.stem
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ConfigError(f"batch_size is {batch_size!r}: give a whole number of at least 1")
+    if not overwrite and any(folder.glob("*.wav")):
+        raise ConfigError(
+            f"{folder}: holds estimates already: give another output_path, or overwrite=True"
+        )
     from Input.Audio import read_audio
 
-    mix, sample_rate = read_audio(Path(input_path))
-    folder = Path(output_path) / Path(input_path).stem
-    folder.mkdir(parents=True, exist_ok=True)
+    mix, sample_rate = read_audio(song)
 
     # TensorFlow takes seconds to import: not before the input is known to be right.
     from Engine.Trainer import predictor
@@ -35,9 +44,10 @@ def predict(input_path, model_path, output_path, batch_size):
     from Evaluation.Songs import write_estimates
     from Models.Build import build
 
-    spec = stored_spec(Path(model_path))
+    spec = stored_spec(weights)
     model = build(spec)
-    load_weights(model, spec, Path(model_path))
+    load_weights(model, spec, weights)
+    check_writable(folder, "give another output_path")
     separator = Separator(predictor(model, spec), spec, batch_size)
     estimates = separator.separate(mix, sample_rate)
     for path in write_estimates(folder, estimates, spec.sources, sample_rate):

@@ -23,6 +23,7 @@ def bar(title: str) -> Callable[[str, int, int], None]:
         shown.update(done - shown.n)
         if done == total:
             shown.close()
+            shown = None  # a next round of songs gets a bar of its own
             print(f"{title}: {total} songs", flush=True)
 
     return advance

@@ -29,20 +29,22 @@ def train_and_score(cfg, seed, experiment_id, _run):
     from Evaluation.Ffmpeg import ensure_ffmpeg
 
     ensure_ffmpeg()  # before a training of days, not after
-    # TensorFlow takes seconds to import: not before config and data are known to be right.
+    from Input.Collection import find_songs
     from Input.Store import prepare
 
+    songs = [
+        song for song in find_songs(run.data, bar("generating songs")) if song.subset == "test"
+    ]
     store = prepare(run.data, bar("preparing songs"))
 
+    # TensorFlow takes seconds to import: not before config and data are known to be right.
     from Engine.Score import JSON, score_model
     from Engine.Train import train
-    from Input.Collection import find_songs
 
     folder.mkdir()
     print(f"training into {folder}", flush=True)
     trained = train(run.model, run.training, store, folder, _run)
     _run.add_artifact(str(trained.manifest), trained.manifest.name, content_type=JSON)
-    songs = [song for song in find_songs(run.data, bar("generating")) if song.subset == "test"]
     scores = score_model(
         trained.separator,
         run.model,

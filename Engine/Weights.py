@@ -7,7 +7,7 @@ file's SHA-256; a file and a config that do not agree are refused, the differing
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ import keras
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from Spec.Errors import WeightsError
+from Spec.Errors import ConfigError, WeightsError
 from Spec.Files import replaced, write_json
-from Spec.Model import ModelSpec
+from Spec.Model import ModelSpec, restored_spec
+from Spec.Shapes import check_lengths
 
 SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
@@ -27,26 +28,34 @@ NOT_COMPARED = ("seed",)  # where weights came from, not what they fit
 def save_weights(separator: keras.Model, spec: ModelSpec, path: Path, **facts: Any) -> Path:
     """Write all weights to `path` and the manifest beside it; the manifest's path.
 
-    `facts` (losses, steps) go into the manifest as they are. Either file is whole or not there,
-    and the manifest, written last, belongs to the weights.
+    `facts` (losses, steps) go into the manifest as they are. Whenever this is cut short, there
+    are weights that a manifest describes: the manifest changes first, its weights already lie
+    whole under a waiting name, and `described_file` knows to look there.
     """
-    with replaced(path) as temporary:
+    waiting = waiting_path(path)
+    with replaced(waiting) as temporary:
         tensors = {variable.path: variable.numpy() for variable in separator.weights}
         save_file(tensors, temporary)
     manifest = {
         "format_version": FORMAT_VERSION,
         "weights": path.name,
-        "sha256": sha256_of(path),
+        "sha256": sha256_of(waiting),
         "model": asdict(spec),
         **facts,
     }
     write_json(manifest_path(path), manifest)
+    waiting.replace(path)
     return manifest_path(path)
 
 
 def manifest_path(path: Path) -> Path:
     """The JSON beside a weights file."""
     return path.with_suffix(".json")
+
+
+def waiting_path(path: Path) -> Path:
+    """Where weights lie until their manifest is written."""
+    return path.with_name(f".{path.name}.waiting")
 
 
 def sha256_of(path: Path) -> str:
@@ -56,36 +65,42 @@ def sha256_of(path: Path) -> str:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of the weights at `path`, its SHA-256 checked; `WeightsError` if it is off."""
+    """The manifest of the weights at `path`; `WeightsError` if it is missing or damaged."""
     if path.suffix != SUFFIX:
         raise WeightsError(f"{path}: is no weights file of this project, whose names end {SUFFIX}")
-    if not path.is_file():
-        raise WeightsError(f"{path}: there is no such weights file")
     beside = manifest_path(path)
+    if not path.is_file() and not beside.is_file():
+        raise WeightsError(f"{path}: there is no such weights file")
     try:
         manifest = json.loads(beside.read_text(encoding="utf-8"))
-        stated = manifest["sha256"]
-        manifest["model"]["seed"]
+        version, _, _ = manifest["format_version"], manifest["sha256"], manifest["model"]
     except FileNotFoundError as error:
         raise WeightsError(f"{beside}: is missing, it belongs to {path.name}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{beside}: is damaged ({error!r})") from error
-    if stated != sha256_of(path):
-        raise WeightsError(f"{path}: is not the file its manifest {beside.name} describes")
+    if version != FORMAT_VERSION:
+        raise WeightsError(f"{beside}: has format {version!r}, this version reads {FORMAT_VERSION}")
     return manifest
+
+
+def described_file(path: Path) -> Path:
+    """The file that the manifest of the weights at `path` describes, by its SHA-256: `path`, or
+    the one still waiting beside it when saving was cut short."""
+    stated = read_manifest(path)["sha256"]
+    for file in (path, waiting_path(path)):
+        if file.is_file() and sha256_of(file) == stated:
+            return file
+    raise WeightsError(f"{path}: is not the file its manifest {manifest_path(path).name} describes")
 
 
 def stored_spec(path: Path) -> ModelSpec:
     """The model that the weights at `path` belong to."""
-    stored = read_manifest(path)["model"]
-    known = {field.name for field in fields(ModelSpec)}
-    if set(stored) != known:
-        differing = ", ".join(sorted(set(stored) ^ known))
-        raise WeightsError(f"{path}: was written by another version, which differs in {differing}")
-    entries: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
-    }
-    return ModelSpec(**entries)
+    try:
+        spec = restored_spec(read_manifest(path)["model"])
+        check_lengths(spec)
+    except (ValueError, ConfigError) as error:
+        raise WeightsError(f"{manifest_path(path)}: describes no model: {error}") from error
+    return spec
 
 
 def load_weights(separator: keras.Model, spec: ModelSpec, path: Path) -> None:
@@ -102,7 +117,7 @@ def load_weights(separator: keras.Model, spec: ModelSpec, path: Path) -> None:
     if differing:
         raise WeightsError(f"{path}: belongs to another model: {'; '.join(differing)}")
     try:
-        with safe_open(path, framework="numpy") as tensors:
+        with safe_open(described_file(path), framework="numpy") as tensors:
             check_tensors(separator, tensors, path)
             for variable in separator.weights:
                 variable.assign(tensors.get_tensor(variable.path))

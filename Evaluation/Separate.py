@@ -7,7 +7,7 @@ import numpy as np
 
 from Input.Audio import resample, to_channels
 from Spec.Model import ModelSpec
-from Spec.Shapes import input_frames, output_frames
+from Spec.Shapes import hop_frames, input_frames, output_frames
 
 Predictor = Callable[[np.ndarray], np.ndarray]  # [B, T, C] of mix → [B, T, S, C] of estimates
 
@@ -37,7 +37,11 @@ class Separator:
         if channels > wanted > 1:
             alone = [self.separate(mix[:, [index]], sample_rate) for index in range(channels)]
             return np.concatenate(alone, axis=2)
-        heard = resample(to_channels(mix, wanted), sample_rate, self.spec.sample_rate)
+        heard = resample(
+            to_channels(self._long_enough(mix, sample_rate), wanted),
+            sample_rate,
+            self.spec.sample_rate,
+        )
         estimates = self.separate_passes(heard)
         return np.stack(
             [
@@ -46,6 +50,11 @@ class Separator:
             ],
             axis=1,
         )
+
+    def _long_enough(self, mix: np.ndarray, sample_rate: int) -> np.ndarray:
+        """A mix followed by silence where it is too short to have a frame at the model's rate."""
+        least = 2 * -(-sample_rate // self.spec.sample_rate)
+        return np.pad(mix, ((0, max(0, least - len(mix))), (0, 0)))
 
     def _returned(self, estimate: np.ndarray, sample_rate: int, frames: int) -> np.ndarray:
         """An estimate back at the song's own rate, exactly `frames` long.
@@ -74,10 +83,10 @@ class Separator:
         Window after window, each put where its output belongs; silence stands before the song
         and after it.
         """
-        hop, length = output_frames(self.spec), input_frames(self.spec)
-        context = (length - hop) // 2
+        hop, length = hop_frames(self.spec), input_frames(self.spec)
+        context = (length - output_frames(self.spec)) // 2
         count = -(-len(mix) // hop)
-        padded = np.zeros((count * hop + length - hop, mix.shape[1]), np.float32)
+        padded = np.zeros(((count - 1) * hop + length, mix.shape[1]), np.float32)
         padded[context : context + len(mix)] = mix
         windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=0)[::hop]
         windows = windows.transpose(0, 2, 1)  # [K, T, C]
@@ -87,4 +96,5 @@ class Separator:
                 for first in range(0, count, self.batch_size)
             ]
         )  # [K, T, S, C]
+        estimates = estimates[:, :hop]
         return estimates.reshape(-1, *estimates.shape[2:])[: len(mix)]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from Input.Songs import MIXTURE, Song, Stem
+from Input.Songs import MIXTURE, Song, Stem, visible
 from Spec.Errors import DataError
 
 FILES = {MIXTURE: "mix.wav", "accompaniment": "source-01.wav", "vocals": "source-02.wav"}
@@ -11,11 +11,14 @@ FILES = {MIXTURE: "mix.wav", "accompaniment": "source-01.wav", "vocals": "source
 def find_ccmixter_songs(root: Path) -> list[Song]:
     """The songs below `root`, all for training; `DataError` when there are none."""
     songs = []
-    for folder in sorted(path.parent for path in root.glob(f"*/{FILES[MIXTURE]}")):
+    for folder in visible(root):
         stems = {
             name: Stem(folder / file) for name, file in FILES.items() if (folder / file).is_file()
         }
-        songs.append(Song(folder.name, "train", stems))
+        if stems:
+            songs.append(Song(folder.name, "train", stems))
     if not songs:
-        raise DataError(f"{root}: holds no CCMixter, no <song>/{FILES[MIXTURE]}")
+        raise DataError(
+            f"{root}: holds no CCMixter, no <song>/{FILES[MIXTURE]}: correct cfg.ccmixter_path"
+        )
     return songs

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
 
-from Input.Collection import Progress, find_songs
+from Input.Audio import to_channels
+from Input.Collection import Progress, data_folder, locate_songs
+from Input.Musdb import find_musdb_songs, remark
 from Input.Songs import MIXTURE, Song
+from Input.Workers import in_workers
 from Spec.Data import DataSpec
 from Spec.Errors import DataError
 
@@ -28,29 +30,35 @@ class Finding:
     problem: str
 
 
-def check_songs(spec: DataSpec, progress: Progress) -> list[Finding]:
-    """A finding for every song of the run, in the order they are found."""
-    songs = find_songs(spec, progress)
-    jobs = (joblib.delayed(check_song)(song, spec.sources) for song in songs)
+def check_songs(spec: DataSpec, shortest: float, progress: Progress) -> list[Finding]:
+    """A finding for every song of the run, in the order they are found.
+
+    `shortest` is the length of a snippet in seconds: a training song must have as much.
+    """
+    songs = locate_songs(spec, progress)
+    jobs = [(song, spec, shortest) for song in songs]
     found = []
-    for finding in joblib.Parallel(spec.num_workers, return_as="generator")(jobs):
+    for finding in in_workers(check_song, jobs, min(spec.num_workers, len(songs)), ordered=True):
         found.append(finding)
         progress(finding.name, len(found), len(songs))
     return found
 
 
-def check_song(song: Song, sources: tuple[str, ...]) -> Finding:
+def check_song(song: Song, spec: DataSpec, shortest: float) -> Finding:
     """Decode one song whole and look at it."""
     try:
-        recording = song.read(sources)
+        recording = song.read(spec.sources)
+        to_channels(recording.mix[:1], spec.num_channels)
     except (DataError, OSError) as error:
         return Finding(song.name, song.subset, 0.0, 0, None, str(error))
     additivity, problem = None, ""
+    seconds = len(recording.mix) / recording.sample_rate
+    if song.subset == "train" and seconds < shortest:
+        problem = f"lasts {seconds:.2f} s, a snippet {shortest:.2f}: remove it"
     if MIXTURE in song.stems:
         additivity = additivity_db(recording.mix, recording.sources)
         if additivity > ADDITIVITY_BOUND:
             problem = f"its mixture misses the sum of its stems by {additivity:.1f} dB"
-    seconds = len(recording.mix) / recording.sample_rate
     return Finding(song.name, song.subset, seconds, recording.sample_rate, additivity, problem)
 
 
@@ -64,18 +72,25 @@ def additivity_db(mix: np.ndarray, sources: np.ndarray) -> float:
     return float(10 * np.log10(missed / energy)) if energy else np.inf
 
 
-def report(found: list[Finding]) -> str:
+def report(found: list[Finding], spec: DataSpec) -> str:
     """A line per song that is wrong, then what there is in all."""
     lines = [f"wrong: {item.subset}/{item.name}: {item.problem}" for item in found if item.problem]
-    for subset in ("train", "valid", "test"):
+    for subset in spec.subsets:
         whole = [item for item in found if item.subset == subset and not item.problem]
         if not whole:
             continue
         minutes = sum(item.seconds for item in whole) / 60
         rates = ", ".join(f"{rate} Hz" for rate in sorted({item.sample_rate for item in whole}))
-        worst = max(
-            (item.additivity for item in whole if item.additivity is not None), default=None
-        )
-        sums = "" if worst is None else f", mixtures miss their sums by at most {worst:.1f} dB"
-        lines.append(f"{subset}: {len(whole)} songs, {minutes:.1f} minutes, {rates}{sums}")
-    return "\n".join(lines)
+        lines.append(f"{subset}: {len(whole)} songs, {minutes:.1f} minutes, {rates}{sums(whole)}")
+    note = remark(find_musdb_songs(data_folder(spec))) if spec.dataset == "musdb18" else ""
+    return "\n".join([*lines, note] if note else lines)
+
+
+def sums(whole: list[Finding]) -> str:
+    """How far the mixtures are from the sums of their stems, '' where there are none."""
+    missed = [item.additivity for item in whole if item.additivity is not None]
+    if not missed:
+        return ""
+    if max(missed) == -np.inf:
+        return ", mixtures equal their sums"
+    return f", mixtures miss their sums by at most {max(missed):.1f} dB"

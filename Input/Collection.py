@@ -1,5 +1,6 @@
 """All songs of a run, found and divided into train, valid and test."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from Input import Demo
 from Input.CCMixter import find_ccmixter_songs
 from Input.Folder import find_folder_songs
 from Input.Musdb import find_musdb_songs
-from Input.Songs import Song
+from Input.Songs import Song, visible
 from Input.Splits import hold_out
 from Spec.Data import DataSpec, where_to_say
 from Spec.Errors import DataError
@@ -19,6 +20,12 @@ FINDERS: dict[str, Callable[[Path], list[Song]]] = {
     "demo": find_folder_songs,
 }
 
+LAYOUTS = {
+    "musdb18": "<partition>/<song>.stem.mp4 or <partition>/<song>/<source>.wav",
+    "folder": "<partition>/<song>/<source>.wav",
+    "demo": "<partition>/<song>/<source>.wav",
+}
+PURPOSE = {"train": "train on", "valid": "validate with", "test": "test with"}
 
 Progress = Callable[[str, int, int], None]  # called with what was done, how many, of how many
 
@@ -31,22 +38,30 @@ def find_songs(spec: DataSpec, progress: Progress) -> list[Song]:
     Raises `DataError` for a folder that is missing or empty, a set without songs, a stem that is
     missing, or two songs of one name in a set.
     """
-    if spec.dataset == "demo":
-        generate_demo(Path(spec.path or ""), progress)
-    songs = hold_out(FINDERS[spec.dataset](data_folder(spec)), spec.num_validation_songs)
-    if spec.ccmixter_path is not None:
-        songs += find_ccmixter_songs(existing(Path(spec.ccmixter_path)))
-    for subset in spec.subsets:
-        if not any(song.subset == subset for song in songs):
-            raise DataError(f"{spec.path}: has no songs to {PURPOSE[subset]}, no {subset}/<song>")
+    songs = locate_songs(spec, progress)
     for song in songs:
         for source in spec.sources:
             song.stems_of(source)
-    check_names(songs)
     return songs
 
 
-PURPOSE = {"train": "train on", "valid": "validate with", "test": "test with"}
+def locate_songs(spec: DataSpec, progress: Progress) -> list[Song]:
+    """As `find_songs`, but whether a song has all its stems is left to its reader."""
+    if spec.dataset == "demo" and spec.path is not None:
+        generate_demo(Path(spec.path), progress)
+    root = data_folder(spec)
+    songs = FINDERS[spec.dataset](root)
+    if not songs:
+        raise DataError(
+            f"{root}: holds no songs as {LAYOUTS[spec.dataset]}{elsewhere(root, spec.dataset)}"
+        )
+    for subset in ("train", "test"):
+        check_present(root, songs, subset)
+    more = []
+    if spec.ccmixter_path is not None:
+        more = find_ccmixter_songs(existing(Path(spec.ccmixter_path)))
+    check_names([*songs, *more])
+    return [*hold_out(songs, spec.num_validation_songs), *more]
 
 
 def data_folder(spec: DataSpec) -> Path:
@@ -61,17 +76,41 @@ def data_folder(spec: DataSpec) -> Path:
 
 def existing(folder: Path) -> Path:
     """`folder`, when it is one."""
+    if not folder.exists():
+        raise DataError(f"{folder}: there is no such folder: correct the path")
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
+        raise DataError(f"{folder}: is a file where the folder of songs should be")
     return folder
 
 
+def elsewhere(root: Path, dataset: str) -> str:
+    """A hint where the songs are, when the path is a partition or one folder too high."""
+    for folder in (root.absolute().parent, *visible(root)):
+        try:
+            if FINDERS[dataset](folder):
+                return f": did you mean {folder}?"
+        except (DataError, OSError):
+            continue
+    return ": correct the path"
+
+
+def check_present(root: Path, songs: list[Song], subset: str) -> None:
+    """Refuse a data set in which one of the sets is empty."""
+    if not any(song.subset == subset for song in songs):
+        raise DataError(
+            f"{root}: has no songs to {PURPOSE[subset]}: put some below {root / subset}"
+        )
+
+
 def check_names(songs: list[Song]) -> None:
-    """Refuse two songs of one name in a set: their files and scores would overwrite each other."""
+    """Refuse two songs of one name in a set: their files and scores would overwrite each other;
+    and a name that no file or terminal could hold: control characters, bytes that are no UTF-8."""
     names = Counter((song.subset, song.name) for song in songs)
     for (subset, name), count in names.items():
         if count > 1:
             raise DataError(f"{count} songs of the {subset} set are named {name!r}: rename one")
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+            raise DataError(f"the {subset} song {name!r} has a name that cannot be printed: rename")
 
 
 def generate_demo(root: Path, progress: Progress) -> None:

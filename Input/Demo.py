@@ -487,7 +487,7 @@ def generate(
 
 def _write(folder: Path, stems: dict[str, np.ndarray]) -> None:
     tracks = {stem: np.round(track * 32767.0).astype(np.int32) for stem, track in stems.items()}
-    tracks["mixture"] = sum(tracks.values())
+    tracks["mixture"] = np.sum(list(tracks.values()), axis=0)
     for stem, track in tracks.items():
         # Through memory, because a full disk is an OSError to Python and none to libsndfile.
         encoded = io.BytesIO()

@@ -15,6 +15,12 @@ MIXTURE = "mixture"
 COMPONENTS = {"accompaniment": ("bass", "drums", "other")}
 
 
+def visible(folder: Path, pattern: str = "*") -> list[Path]:
+    """What is in a folder by `pattern`, in order, less what systems hide there (`.DS_Store`,
+    `._vocals.wav`, half-written `.partial` folders)."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
 @dataclass(frozen=True)
 class Stem:
     """Where one stem's audio is: a file, or one audio stream of a `.stem.mp4`."""
@@ -42,9 +48,9 @@ class Song:
 
     @property
     def folder(self) -> Path:
-        """Where the song is, for messages."""
-        paths = {stem.path for stem in self.stems.values()}
-        return paths.pop() if len(paths) == 1 else paths.pop().parent
+        """Where the song is, for messages: its folder, or the file that holds all its stems."""
+        stem = next(iter(self.stems.values()))
+        return stem.path if stem.stream is not None else stem.path.parent
 
     def moved_to(self, subset: str) -> "Song":
         """The same song in another set."""
@@ -57,7 +63,11 @@ class Song:
         needed = COMPONENTS.get(source, (source,))
         missing = [stem for stem in needed if stem not in self.stems]
         if missing:
-            raise DataError(f"{self.folder}: has no stem {' and no stem '.join(missing)}")
+            missing = [source] if len(missing) == len(needed) else missing
+            raise DataError(
+                f"{self.folder}: has no stem {' and no stem '.join(missing)}: add it or remove "
+                f"the song"
+            )
         return needed
 
     def read(self, sources: tuple[str, ...]) -> Recording:
@@ -92,7 +102,7 @@ class Song:
                 continue
             decoded, rate = read_streams(path, streams, container="mp4")
             for name, samples in zip(held, decoded, strict=True):
-                stems[name], rates[name] = checked(samples, path), rate
+                stems[name], rates[name] = on_16_bit_grid(checked(samples, path)), rate
         self._check_alike(stems, rates)
         return stems, rates[names[0]]
 
@@ -105,4 +115,15 @@ class Song:
         ):
             if len(set(values.values())) > 1:
                 listing = ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
-                raise DataError(f"{self.folder}: its stems differ in {what}: {listing}")
+                raise DataError(
+                    f"{self.folder}: its stems differ in {what}: {listing}: export them alike"
+                )
+
+
+def on_16_bit_grid(samples: np.ndarray) -> np.ndarray:
+    """Decoded stems as the 16-bit samples they were coded from; nothing is clipped.
+
+    Every published score of MUSDB18's `.stem.mp4` is of 16-bit stems, and where a song's stems
+    are nearly dependent that last bit decides its ISR, SIR and SAR.
+    """
+    return np.rint(samples * np.float32(32768)) / np.float32(32768)

@@ -14,11 +14,13 @@ def hold_out(songs: list[Song], count: int) -> list[Song]:
     """
     if any(song.subset == "valid" for song in songs):
         return songs
-    names = sorted((song.name for song in songs if song.subset == "train"), key=name_hash)
+    training = [song for song in songs if song.subset == "train"]
+    names = sorted((song.name for song in training), key=name_hash)
     if len(names) <= count:
+        where = f"{training[0].folder.parent}: " if training else ""
         raise DataError(
-            f"{len(names)} training songs are too few to hold out cfg.num_validation_songs = "
-            f"{count}: at least one must be left to train on"
+            f"{where}{len(names)} training songs are too few to hold out "
+            f"cfg.num_validation_songs = {count} and train on the rest: lower it or add songs"
         )
     held_out = set(names[:count])
     return [

@@ -7,15 +7,16 @@ whole. Songs already there are kept when an interrupted preparation is started a
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from Input.Audio import resample, to_channels
 from Input.Collection import Progress, find_songs
-from Input.Songs import Song
+from Input.Songs import Recording, Song
+from Input.Workers import in_workers
 from Spec.Data import DataSpec
 from Spec.Errors import DataError
 from Spec.Files import replaced, write_json
@@ -23,6 +24,7 @@ from Spec.Files import replaced, write_json
 FORMAT_VERSION = 1
 RESAMPLER = "soxr HQ"
 FULL_SCALE = 32767
+SILENCE = 1e-20  # a song whose peak is lower (−400 dB) is stored as silence
 MANIFEST = "manifest.json"
 
 
@@ -53,9 +55,9 @@ class Store:
         path = audio_path(self.folder, song.subset, song.name)
         try:
             samples = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path}: is damaged, remove {self.folder} ({error})") from error
-        if len(samples) != song.frames:
+        if samples.dtype != np.int16 or samples.ndim != 3 or len(samples) != song.frames:
             raise DataError(f"{path}: is damaged, remove {self.folder} to prepare it anew")
         return samples
 
@@ -69,11 +71,12 @@ def prepare(spec: DataSpec, progress: Progress) -> Store:
     songs = find_songs(spec, progress)
     folder = Path(spec.store_path) / store_name(spec, songs)
     if not (folder / MANIFEST).is_file():
-        missing = [song for song in songs if not is_prepared(folder, song)]
+        make_writable(folder)
+        missing = [song for song in songs if prepared(folder, song) is None]
         done = len(songs) - len(missing)
-        jobs = (joblib.delayed(prepare_song)(folder, song, spec) for song in missing)
+        jobs = [(folder, song, spec) for song in missing]
         workers = max(1, min(spec.num_workers, len(missing)))
-        for name in joblib.Parallel(workers, return_as="generator_unordered")(jobs):
+        for name in in_workers(prepare_song, jobs, workers, ordered=False):
             done += 1
             progress(name, done, len(songs))
         write_manifest(folder, songs, spec)
@@ -83,7 +86,7 @@ def prepare(spec: DataSpec, progress: Progress) -> Store:
 def open_store(folder: Path) -> Store:
     """The store in `folder`, which must be whole."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return Store(folder, tuple(StoredSong(**song) for song in manifest["songs"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder / MANIFEST}: is damaged, remove {folder} ({error})") from error
@@ -117,9 +120,47 @@ def fingerprint(song: Song) -> list:
     return [song.subset, song.name, files]
 
 
+def make_writable(folder: Path) -> None:
+    """The store's folder, made before anything is decoded; `DataError` where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataError(f"{folder}: cannot be written to: give another cfg.store_path")
+
+
+def unwritable(path: Path, error: OSError) -> DataError:
+    """The error for a store that a song cannot be written into."""
+    return DataError(
+        f"{path}: cannot be written ({error.strerror or error}): make room or give another "
+        f"cfg.store_path"
+    )
+
+
 def prepare_song(folder: Path, song: Song, spec: DataSpec) -> str:
     """Decode, resample and store one song; its name. The `.json` beside it is written last."""
     recording = song.read(spec.sources)
+    try:
+        samples, scale = to_int16(resampled(recording, spec))  # [T, S, C]
+    except DataError as error:
+        raise DataError(f"{song.folder}: {error}") from error
+    path = audio_path(folder, song.subset, song.name)
+    stored = StoredSong(
+        song.name, song.subset, len(samples), scale, hashlib.sha256(samples.data).hexdigest()
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(path) as temporary, temporary.open("wb") as file:
+            np.lib.format.write_array(file, samples, allow_pickle=False)
+        write_json(song_path(folder, song), asdict(stored))
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return song.name
+
+
+def resampled(recording: Recording, spec: DataSpec) -> np.ndarray:
+    """A recording's sources `[T, S, C]` at the rate and with the channels of the run."""
     sources = [
         to_channels(
             resample(recording.sources[:, index], recording.sample_rate, spec.sample_rate),
@@ -127,28 +168,26 @@ def prepare_song(folder: Path, song: Song, spec: DataSpec) -> str:
         )
         for index in range(len(spec.sources))
     ]
-    samples, scale = to_int16(np.stack(sources, axis=1))  # [T, S, C]
-    path = audio_path(folder, song.subset, song.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as temporary, temporary.open("wb") as file:
-        np.lib.format.write_array(file, samples, allow_pickle=False)
-    stored = StoredSong(
-        song.name, song.subset, len(samples), scale, hashlib.sha256(samples.data).hexdigest()
-    )
-    write_json(path.with_suffix(".npy.json"), asdict(stored))
-    return song.name
+    if len(sources[0]) == 0:
+        raise DataError(f"is too short to have a sample at {spec.sample_rate} Hz: remove it")
+    return np.stack(sources, axis=1)
 
 
 def to_int16(samples: np.ndarray) -> tuple[np.ndarray, float]:
     """Samples as int16 and the scale that gives them back, chosen so that nothing clips."""
-    peak = float(np.abs(samples).max(initial=0.0)) or 1.0
-    scale = peak / FULL_SCALE
+    peak = float(np.abs(samples).max())
+    scale = (peak if peak > SILENCE else 1.0) / FULL_SCALE
     return np.ascontiguousarray(np.rint(samples / scale), dtype=np.int16), scale
 
 
-def is_prepared(folder: Path, song: Song) -> bool:
-    """Whether an earlier preparation finished this song."""
-    return audio_path(folder, song.subset, song.name).with_suffix(".npy.json").is_file()
+def prepared(folder: Path, song: Song) -> StoredSong | None:
+    """What an earlier preparation wrote of this song; None where it did not finish it."""
+    if not audio_path(folder, song.subset, song.name).is_file():
+        return None
+    try:
+        return StoredSong(**json.loads(song_path(folder, song).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def audio_path(folder: Path, subset: str, name: str) -> Path:
@@ -156,10 +195,15 @@ def audio_path(folder: Path, subset: str, name: str) -> Path:
     return folder / subset / f"{name}.npy"
 
 
+def song_path(folder: Path, song: Song) -> Path:
+    """Where the description of a song's samples is."""
+    return folder / song.subset / f"{song.name}.npy.json"
+
+
 def write_manifest(folder: Path, songs: list[Song], spec: DataSpec) -> None:
     """The last file of a store: its form and every song, in the order they were found."""
-    stored = [
-        json.loads(audio_path(folder, song.subset, song.name).with_suffix(".npy.json").read_text())
-        for song in songs
-    ]
-    write_json(folder / MANIFEST, {**form(spec), "songs": stored})
+    stored = [json.loads(song_path(folder, song).read_text(encoding="utf-8")) for song in songs]
+    try:
+        write_json(folder / MANIFEST, {**form(spec), "songs": stored})
+    except OSError as error:
+        raise unwritable(folder / MANIFEST, error) from error

@@ -30,7 +30,7 @@ def unet_spectrogram_separator(spec: ModelSpec) -> keras.Model:
     masks = [source_unet(heard, source, spec) for source in spec.sources]
     mask = StackMasks(name="output_masks")(masks)  # [B, K, bins, S]
     estimates = [
-        InverseStft(frames, index, name=f"output_{source}_istft")([stft, mask])
+        InverseStft(index, name=f"output_{source}_istft")([stft, mask])
         for index, source in enumerate(spec.sources)
     ]
     return keras.Model(mix, StackSources(name="output_stack")(estimates), name="separator")
@@ -167,40 +167,52 @@ class MaskedMagnitudes(layers.Layer):
 class InverseStft(layers.Layer):
     """One source's masked STFT as a waveform: [B, K, bins, 2] and masks → [B, T, 1].
 
-    Exact wherever windows overlap as they do inside. At either end of a window of the model,
-    where one STFT window alone fades in, dividing by it would amplify without bound what the mask
-    changed; there the amplification stays at the largest of the inside, and the last 150 frames
-    fade.
+    Exact wherever windows overlap as they do inside. At either end, where one STFT window alone
+    fades in, dividing by it would amplify without bound what the mask changed; there the divisor
+    stays at the smallest of the inside, and the last 150 frames fade.
     """
 
-    def __init__(self, frames: int, source: int, **kwargs):
+    def __init__(self, source: int, **kwargs):
         super().__init__(**kwargs)
-        self.frames = frames
         self.source = source
 
     def call(self, inputs):
         stft, masks = inputs
         masked = stft * masks[..., self.source, None]  # [B, K, bins, 2]
-        waveform = ops.istft(
-            (masked[..., 0], masked[..., 1]),
-            STFT_LENGTH,
-            STFT_HOP,
-            STFT_LENGTH,
-            length=self.frames,
-            window="hann",
-            center=False,
-        )
-        return (waveform * edge_fade(self.frames))[..., None]
+        frames = ops.irfft((masked[..., 0], masked[..., 1]), STFT_LENGTH)  # [B, K, window]
+        summed = overlap_add(frames * hann())  # [B, T]
+        return (summed / overlapped_energy(frames.shape[1]))[..., None]
 
     def compute_output_shape(self, input_shape):
-        return input_shape[0][0], self.frames, 1
+        batch, count = input_shape[0][:2]
+        return batch, STFT_LENGTH + STFT_HOP * (count - 1), 1
 
 
-def edge_fade(frames: int) -> np.ndarray:
-    """What keeps the inverse STFT's division bounded at the ends: 1 inside, [frames] float32."""
-    window = np.sin(np.pi * np.arange(STFT_LENGTH) / STFT_LENGTH) ** 2
-    energy = np.zeros(frames)
-    for first in range(0, frames - STFT_LENGTH + 1, STFT_HOP):
+def overlap_add(frames):
+    """Windows put back where they came from and added: [B, K, window] → [B, T].
+
+    Each window begins one hop after the last and reaches only into the next one's hop.
+    """
+    count, tail = frames.shape[1], STFT_LENGTH - STFT_HOP
+    heads = ops.reshape(frames[:, :, :STFT_HOP], (-1, count * STFT_HOP))
+    tails = ops.pad(frames[:, :, STFT_HOP:], ((0, 0), (0, 0), (0, STFT_HOP - tail)))
+    tails = ops.reshape(tails, (-1, count * STFT_HOP))
+    last = STFT_HOP - tail  # frames of silence that the last tail was padded with
+    return ops.pad(heads, ((0, 0), (0, tail))) + ops.pad(tails[:, :-last], ((0, 0), (STFT_HOP, 0)))
+
+
+def hann() -> np.ndarray:
+    """The periodic Hann window, [window] float32."""
+    phase = np.pi * np.arange(STFT_LENGTH) / STFT_LENGTH
+    return (np.sin(phase) ** 2).astype(np.float32)
+
+
+def overlapped_energy(count: int) -> np.ndarray:
+    """What `count` overlapping windows, squared, add up to, [T] float32; at either end not less
+    than at the weakest point inside."""
+    window = hann().astype(np.float64)
+    energy = np.zeros(STFT_LENGTH + STFT_HOP * (count - 1))
+    for first in range(0, count * STFT_HOP, STFT_HOP):
         energy[first : first + STFT_LENGTH] += window**2
     inside = window[: STFT_LENGTH - STFT_HOP] ** 2 + window[STFT_HOP:] ** 2
-    return (energy / np.maximum(energy, inside.min())).astype(np.float32)
+    return np.maximum(energy, inside.min()).astype(np.float32)

@@ -1,5 +1,6 @@
 """What a model hears: where the songs are, and what preparation makes of them."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,6 @@ from Spec.Errors import ConfigError
 from Spec.Model import ModelSpec
 
 DATASETS = ("musdb18", "folder", "demo")
-DEMO_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def data_spec(
         )
     return DataSpec(
         dataset=dataset,
-        path=entries[entry] or (environment.get(variable) if variable else None),
-        ccmixter_path=ccmixter,
+        path=expanded(entries[entry] or (environment.get(variable) if variable else None)),
+        ccmixter_path=expanded(ccmixter),
         store_path=Checks.text("store_path", entries["store_path"]),
         num_validation_songs=Checks.whole(
             "num_validation_songs", entries["num_validation_songs"], 1
@@ -74,6 +74,11 @@ def data_spec(
         sample_rate=model.sample_rate,
         num_workers=Checks.whole("num_workers", entries["num_workers"], 1),
     )
+
+
+def expanded(path: str | None) -> str | None:
+    """A path with its leading ~ replaced, which no shell does behind an equals sign."""
+    return None if path is None else os.path.expanduser(path)  # noqa: PTH111 - stays text
 
 
 def where_to_say(dataset: str) -> str:

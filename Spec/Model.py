@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from Spec import Checks
 from Spec.Errors import ConfigError
@@ -69,7 +69,14 @@ def model_spec(entries: dict[str, Any], seed: int) -> ModelSpec:
     `seed` is the run's seed, from which every layer's weights are drawn.
     """
     num_layers = Checks.whole("num_layers", entries["num_layers"], 1)
+    skips = levels("skip_levels", entries["skip_levels"], num_layers)
     units = Checks.whole("res_path_units", entries["res_path_units"], 0)
+    paths = levels("res_path_levels", entries["res_path_levels"], num_layers) if units else ()
+    if units and not set(paths) & set(skips):
+        raise ConfigError(
+            f"cfg.res_path_levels is {entries['res_path_levels']!r}: none of these levels has a "
+            f"skip for a Res path, cfg.skip_levels is {entries['skip_levels']!r}"
+        )
     return ModelSpec(
         network=Checks.one_of("network", entries["network"], NETWORKS),
         sources=TASKS[Checks.one_of("task", entries["task"], TASKS)],
@@ -83,17 +90,39 @@ def model_spec(entries: dict[str, Any], seed: int) -> ModelSpec:
         context=Checks.switch("context", entries["context"]),
         upsampling=Checks.one_of("upsampling", entries["upsampling"], UPSAMPLINGS),
         output_type=Checks.one_of("output_type", entries["output_type"], OUTPUT_TYPES),
-        skip_levels=levels("skip_levels", entries["skip_levels"], num_layers),
+        skip_levels=skips,
         res_path_units=units,
-        res_path_levels=(
-            levels("res_path_levels", entries["res_path_levels"], num_layers) if units else ()
-        ),
+        res_path_levels=paths,
         multires_levels=levels("multires_levels", entries["multires_levels"], num_layers),
         frozen=Checks.each_of("frozen", entries["frozen"], PARTS),
         init=Checks.one_of("init", entries["init"], INITS),
         init_deviation=Checks.positive("init_deviation", entries["init_deviation"]),
         seed=seed,
     )
+
+
+def restored_spec(stored: Any) -> ModelSpec:
+    """The model that a manifest's JSON object states, every entry of the right type.
+
+    Raises `ValueError` that names what is missing, unknown or of another type.
+    """
+    types = get_type_hints(ModelSpec)
+    if not isinstance(stored, dict) or stored.keys() != types.keys():
+        differing = sorted(types.keys() ^ (stored.keys() if isinstance(stored, dict) else set()))
+        raise ValueError(f"it differs in the entries {', '.join(differing)}")
+    entries: dict[str, Any] = {}
+    for key, wanted in types.items():
+        value = stored[key]
+        if get_origin(wanted) is tuple:
+            inner = get_args(wanted)[0]
+            fits = isinstance(value, list) and all(type(item) is inner for item in value)
+            entries[key] = tuple(value) if fits else value
+        else:
+            fits = type(value) is wanted
+            entries[key] = value
+        if not fits:
+            raise ValueError(f"its entry {key} is {value!r}")
+    return ModelSpec(**entries)
 
 
 def levels(key: str, value: Any, num_layers: int) -> tuple[int, ...]:

@@ -37,6 +37,17 @@ def output_frames(spec: ModelSpec) -> int:
     return frames
 
 
+def hop_frames(spec: ModelSpec) -> int:
+    """Frames from one window of a song to the next: as many as windows give out, except that with
+    context they are cut to a multiple of 2^L.
+
+    Decimation and upsampling have a grid of 2^L frames; only windows that stand on one grid join
+    without a seam, and give what one long window over the whole song would.
+    """
+    frames = output_frames(spec)
+    return frames - frames % 2**spec.num_layers if spec.context else frames
+
+
 def spectrogram_frames(spec: ModelSpec) -> int:
     """The fewest frames, `num_frames` or more, whose STFT can be halved six times."""
     step = 2**SPECTROGRAM_HALVINGS
@@ -77,6 +88,7 @@ def check_lengths(spec: ModelSpec) -> None:
     if spec.network == "unet_spectrogram":
         check_spectrogram(spec)
     elif spec.context:
+        check_grid(spec)
         check_skips(spec)
     else:
         check_halvings(spec)
@@ -90,6 +102,15 @@ def check_halvings(spec: ModelSpec) -> None:
         raise ConfigError(
             f"cfg.num_frames is {spec.num_frames}, which cfg.num_layers = {spec.num_layers} "
             f"halvings do not divide: give a multiple of {step}, such as {fitting}"
+        )
+
+
+def check_grid(spec: ModelSpec) -> None:
+    """In *context* mode a window must give out at least one step of the decimation's grid."""
+    if spec.num_frames < 2**spec.num_layers:
+        raise ConfigError(
+            f"cfg.num_frames is {spec.num_frames}: with cfg.context give at least "
+            f"2**num_layers = {2**spec.num_layers}, so that windows join without a seam"
         )
 
 
@@ -130,19 +151,30 @@ def check_spectrogram(spec: ModelSpec) -> None:
 
 def receptive_field(spec: ModelSpec) -> int:
     """Input frames that one output frame can depend on, in a window long enough; of the
-    spectrogram U-Net the whole window."""
+    spectrogram U-Net the whole window. One pass of separation."""
     if spec.network == "unet_spectrogram":
         return spectrogram_frames(spec)
-    widest = 0
-    for position in range(2**spec.num_layers):  # it differs with where the frame stands
-        first = last = position
-        for level in range(1, spec.num_layers + 1):
-            reach = block_loss(spec, level, spec.merge_filter_size) // 2
-            first, last = (first - reach) // 2, -((-last - reach) // 2)
-        reach = (spec.filter_size - 1) // 2
+    # How far a frame hears differs with where it stands on the grid of decimation.
+    return max(frames_heard(position, spec) for position in range(2**spec.num_layers))
+
+
+def frames_heard(position: int, spec: ModelSpec) -> int:
+    """Frames from the first to the last input that the output frame at `position` depends on,
+    followed up the decoder, over the bottleneck and the Res paths, and down the encoder."""
+    first = last = position
+    paths = {}
+    for level in range(1, spec.num_layers + 1):
+        reach = block_loss(spec, level, spec.merge_filter_size) // 2
         first, last = first - reach, last + reach
-        for level in range(spec.num_layers, 0, -1):
-            reach = block_loss(spec, level, spec.filter_size) // 2
-            first, last = 2 * first - reach, 2 * last + reach
-        widest = max(widest, last - first + 1)
-    return widest
+        if spec.skip(level) == "res_path":
+            reach = spec.res_path_units * (spec.filter_size - 1) // 2
+            paths[level] = first - reach, last + reach
+        first, last = first // 2, -(-last // 2)
+    reach = (spec.filter_size - 1) // 2
+    first, last = first - reach, last + reach
+    for level in range(spec.num_layers, 0, -1):
+        along = paths.get(level, (2 * first, 2 * last))
+        first, last = min(2 * first, along[0]), max(2 * last, along[1])
+        reach = block_loss(spec, level, spec.filter_size) // 2
+        first, last = first - reach, last + reach
+    return last - first + 1

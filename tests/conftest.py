@@ -14,7 +14,7 @@ from Config import DEFAULTS, specs  # noqa: E402
 from Input import Demo  # noqa: E402
 
 TINY_SONGS = tuple(
-    replace(song, seconds=2.5)
+    replace(song, seconds=2.5, entry=0.5)
     for song in (
         *[song for song in Demo.SONGS if song.partition == "train"][:3],
         *[song for song in Demo.SONGS if song.partition == "test"][:1],

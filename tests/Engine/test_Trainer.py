@@ -1,0 +1,148 @@
+"""The loss that is trained, the loss that is validated and the optimizer, against NumPy."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from Config import specs
+from Engine.Trainer import compiled_trainer, predictor, validation_loss
+from Input.Pipeline import validation_batches
+from Models.Build import build
+from tests.Models.reference import Net, weights_of
+
+
+@pytest.fixture(scope="module")
+def model(tiny_specs):
+    return build(tiny_specs.model)
+
+
+def net_of(model, spec):
+    return Net(weights_of(model), spec.num_layers, spec.sources, spec.skip_levels)
+
+
+def songs_of(store, subset):
+    """The songs' sources as they were before they were stored, [T, S, C] in float64."""
+    return [store.open(song).astype(np.float64) * song.scale for song in store.subset(subset)]
+
+
+def mean_squared_error(net, songs, frames):
+    """Over every frame of every song once: windows side by side, the last filled with silence."""
+    total, count = 0.0, 0
+    for sources in songs:
+        windows = -(-len(sources) // frames)
+        padded = np.zeros((windows * frames, *sources.shape[1:]))
+        padded[: len(sources)] = sources
+        mix = padded.sum(axis=1).reshape(windows, frames, -1)
+        estimates = net.separate(mix).reshape(padded.shape)[: len(sources)]
+        total += np.square(estimates - sources).sum()
+        count += sources.size
+    return total / count
+
+
+@pytest.mark.parametrize("subset", ["train", "valid", "test"])
+def test_validation_is_the_mean_over_every_frame_once_whatever_the_batch_size(
+    tiny_specs, tiny_store, model, subset
+):
+    spec, songs = tiny_specs.model, songs_of(tiny_store, subset)
+    assert any(len(song) % spec.num_frames for song in songs), "no tail to test with"
+    assert sum(len(song) for song in songs) > 17 * spec.num_frames
+    wanted = mean_squared_error(net_of(model, spec), songs, spec.num_frames)
+    loss_of = validation_loss(model, spec)
+    for batch_size in (1, 3, 16):
+        batches = validation_batches(tiny_store, subset, spec, batch_size)
+        assert loss_of(batches) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_validation_weighs_frames_not_batches(tiny_specs, tiny_store, model):
+    """A song's last window counts only with its own frames: the mean of window means is another
+    number, which the test would otherwise not tell apart."""
+    spec, songs = tiny_specs.model, songs_of(tiny_store, "valid")
+    net, frames = net_of(model, spec), spec.num_frames
+    means = [
+        mean_squared_error(net, [song[first : first + frames]], frames)
+        for song in songs
+        for first in range(0, len(song), frames)
+    ]
+    right = mean_squared_error(net, songs, frames)
+    assert abs(np.mean(means) / right - 1) > 1e-3
+    loss = validation_loss(model, spec)(validation_batches(tiny_store, "valid", spec, 4))
+    assert loss == pytest.approx(right, rel=1e-5)
+
+
+def test_validation_hears_a_change_of_the_weights(tiny_specs, tiny_store):
+    """The loss is traced once and then used all through the training."""
+    spec = tiny_specs.model
+    model = build(spec)
+    loss_of = validation_loss(model, spec)
+    batches = validation_batches(tiny_store, "valid", spec, 4)
+    before = loss_of(batches)
+    for variable in model.weights:
+        variable.assign(0 * variable)
+    songs = songs_of(tiny_store, "valid")
+    after = loss_of(batches)  # nothing for the accompaniment, the whole mix for the vocals
+    wanted = np.mean([np.square(song[:, 0]).mean() for song in songs])
+    assert after == pytest.approx(wanted, rel=1e-5)
+    assert abs(after - before) > 1e-3 * before
+
+
+def test_the_predictor_is_the_model_on_batches_of_any_size(tiny_specs, model):
+    spec = tiny_specs.model
+    predict = predictor(model, spec)
+    mix = np.random.default_rng(0).uniform(-1, 1, (5, spec.num_frames, 2))
+    wanted = net_of(model, spec).separate(mix)
+    for size in (1, 2, 5):
+        estimates = predict(mix[:size])
+        assert isinstance(estimates, np.ndarray)
+        assert estimates.dtype == np.float32
+        np.testing.assert_allclose(estimates, wanted[:size], atol=1e-5)
+
+
+def test_the_predictor_clips_as_outside_training(tiny_specs, model):
+    mix = np.full((1, tiny_specs.model.num_frames, 2), 4.0)
+    assert np.abs(predictor(model, tiny_specs.model)(mix)).max() <= 1.0
+
+
+def test_the_training_loss_is_the_mean_over_sources_of_the_squared_error(tiny_specs):
+    trainer = compiled_trainer(tiny_specs.model, tiny_specs.training)
+    random = np.random.default_rng(0)
+    sources, estimates = random.normal(size=(2, 3, 1024, 2, 2)).astype(np.float32)
+    of_each = [np.square(estimates[:, :, s] - sources[:, :, s]).mean() for s in range(2)]
+    loss = trainer.compute_loss(y=sources, y_pred=estimates)
+    assert float(loss) == pytest.approx(np.mean(of_each), rel=1e-5)
+
+
+def test_the_optimizer_is_adam_as_kingma_and_ba_recommend(tiny_specs):
+    """Their Algorithm 1 in its efficient order, on a gradient so small that ε decides: with Keras'
+    own 1e-7 the second step would be seven times smaller."""
+    optimizer = compiled_trainer(tiny_specs.model, tiny_specs.training).optimizer
+    assert isinstance(optimizer, keras.optimizers.Adam)
+    assert not optimizer.amsgrad
+    variable = keras.Variable([1.0])
+    optimizer.build([variable])
+    value, mean, square, gradient, rate = 1.0, 0.0, 0.0, 1e-6, 1e-3
+    optimizer.learning_rate.assign(rate)
+    for step in (1, 2, 3):
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        scaled = rate * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        value -= scaled * mean / (np.sqrt(square) + 1e-8)
+        optimizer.apply([np.array([gradient], np.float32)], [variable])
+        assert float(variable[0]) - 1 == pytest.approx(value - 1, rel=1e-3)
+
+
+def test_a_trainer_starts_with_the_learning_rate_of_the_first_stage(tiny_specs):
+    trainer = compiled_trainer(tiny_specs.model, tiny_specs.training)
+    assert float(trainer.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("frozen", [(), ("encoder", "skip"), ("decoder",)], ids=str)
+def test_a_trainer_trains_what_is_not_frozen(tiny, frozen):
+    entries = specs({**tiny, "frozen": list(frozen)}, seed=1)
+    trainer = compiled_trainer(entries.model, entries.training)
+    parts = {variable.path.split("_")[0] for variable in trainer.trainable_variables}
+    assert parts == {"encoder", "bottleneck", "decoder", "output"} - set(frozen)
+    free = compiled_trainer(replace(entries.model, frozen=()), entries.training)
+    for one, other in zip(trainer.separator.weights, free.separator.weights, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,0 +1,57 @@
+"""Outputs of every kind of separator under the backend that KERAS_BACKEND names.
+
+Run as a program: `python backend_outputs.py FILE` writes them as one `.npz`.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import keras
+import numpy as np
+
+from Config import DEFAULTS, specs
+from Models.Build import build
+from Models.Passes import own_outputs
+
+SMALL = {
+    **DEFAULTS,
+    "num_layers": 2,
+    "num_initial_filters": 3,
+    "num_frames": 64,
+    "filter_size": 5,
+    "merge_filter_size": 3,
+}
+KINDS = {
+    "plain": {},
+    "direct": {"output_type": "direct", "num_channels": 1},
+    "four": {"task": "multi_instrument"},
+    "last skip": {"skip_levels": "last1"},
+    "learned": {"upsampling": "learned"},
+    "context, learned": {"context": True, "upsampling": "learned"},
+    "res path": {"res_path_units": 2, "res_path_levels": "first1"},
+    "multires": {"multires_levels": "first1"},
+    "all, context": {"multires_levels": "all", "res_path_units": 1, "context": True},
+    "orthogonal": {"init": "orthogonal"},
+    "spectrogram": {"network": "unet_spectrogram", "num_channels": 1},
+}
+
+
+def outputs() -> dict[str, np.ndarray]:
+    """Estimates and second passes of every kind, its weights from seed 7."""
+    found = {}
+    for kind, changes in KINDS.items():
+        separator = build(specs({**SMALL, **changes}, seed=7).model)
+        random = np.random.default_rng(3)
+        mix = random.uniform(-0.5, 0.5, (2, *separator.input_shape[1:])).astype(np.float32)
+        estimates = separator(mix, training=False)
+        found[kind] = keras.ops.convert_to_numpy(estimates)
+        if estimates.shape[1] == mix.shape[1]:
+            again = own_outputs(separator, estimates, training=False)
+            found[f"{kind}, second pass"] = keras.ops.convert_to_numpy(again)
+    return found
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], **outputs())

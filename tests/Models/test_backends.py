@@ -1,0 +1,27 @@
+"""Every separator gives the same on Keras' JAX backend, from its seed alone."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.Models.backend_outputs import outputs
+
+PROGRAM = Path(__file__).with_name("backend_outputs.py")
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+def test_jax_and_tensorflow_give_the_same_estimates(tmp_path):
+    file = tmp_path / "jax.npz"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, PROGRAM, file], env=environment, check=True, timeout=300)
+    with np.load(file, allow_pickle=False) as under_jax:
+        ours = outputs()
+        assert set(under_jax.files) == set(ours)
+        for kind, estimates in ours.items():
+            assert np.abs(estimates).max() > 1e-3
+            np.testing.assert_allclose(under_jax[kind], estimates, atol=1e-4, err_msg=kind)
