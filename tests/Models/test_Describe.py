@@ -201,7 +201,7 @@ def measured_reach(entries):
         {"multires_levels": [2], "filter_size": 7},
         {"res_path_units": 1},
         {"res_path_units": 3, "res_path_levels": [1]},
-        {"res_path_units": 3, "skip_levels": [2], "res_path_levels": [1, 2]},
+        {"res_path_units": 3, "skip_levels": [1], "res_path_levels": [1, 2]},
     ],
     ids=str,
 )
