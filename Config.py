@@ -289,29 +289,8 @@ def M1():
 
 
 @config_ingredient.named_config
-def baseline():
-    """Wave-U-Net: M1, by its name in the original code."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    num_channels = 1
-    output_type = "direct"
-
-
-@config_ingredient.named_config
 def M2():
     """Wave-U-Net, Table 2: M1 with the difference output."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    num_channels = 1
-
-
-@config_ingredient.named_config
-def baseline_diff():
-    """Wave-U-Net: M2, by its name in the original code."""
     num_layers = 12
     batch_sizes = [16, 32]
     learning_rates = [1e-4, 1e-5]
@@ -331,17 +310,6 @@ def M3():
 
 
 @config_ingredient.named_config
-def baseline_context():
-    """Wave-U-Net: M3, by its name in the original code."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    num_channels = 1
-    context = True
-
-
-@config_ingredient.named_config
 def M4():
     """Wave-U-Net, Table 2: M3 in stereo, their best."""
     num_layers = 12
@@ -352,29 +320,8 @@ def M4():
 
 
 @config_ingredient.named_config
-def baseline_stereo():
-    """Wave-U-Net: M4, by its name in the original code."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    context = True
-
-
-@config_ingredient.named_config
 def M5():
     """Wave-U-Net, Table 2: M4 with learned upsampling."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    context = True
-    upsampling = "learned"
-
-
-@config_ingredient.named_config
-def full():
-    """Wave-U-Net: M5, by its name in the original code."""
     num_layers = 12
     batch_sizes = [16, 32]
     learning_rates = [1e-4, 1e-5]
@@ -395,33 +342,8 @@ def M6():
 
 
 @config_ingredient.named_config
-def full_multi_instrument():
-    """Wave-U-Net: M6, by its name in the original code."""
-    task = "multi_instrument"
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    context = True
-
-
-@config_ingredient.named_config
 def M7():
     """Wave-U-Net, Table 2: M3 at 8192 Hz and the size of U7, to compare."""
-    num_layers = 12
-    num_initial_filters = 34
-    num_frames = 98560
-    sample_rate = 8192
-    num_channels = 1
-    context = True
-    batch_sizes = [4, 8]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-
-
-@config_ingredient.named_config
-def baseline_comparison():
-    """Wave-U-Net: M7, by its name in the original code."""
     num_layers = 12
     num_initial_filters = 34
     num_frames = 98560
@@ -447,35 +369,8 @@ def U7():
 
 
 @config_ingredient.named_config
-def unet_spectrogram():
-    """Wave-U-Net: U7, by its name in the original code."""
-    network = "unet_spectrogram"
-    num_initial_filters = 16
-    num_frames = 98560
-    sample_rate = 8192
-    num_channels = 1
-    batch_sizes = [4, 8]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-
-
-@config_ingredient.named_config
 def U7a():
     """Wave-U-Net, Table 2: U7 trained on magnitudes."""
-    network = "unet_spectrogram"
-    num_initial_filters = 16
-    num_frames = 98560
-    sample_rate = 8192
-    num_channels = 1
-    batch_sizes = [4, 8]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    loss = "magnitude"
-
-
-@config_ingredient.named_config
-def unet_spectrogram_l1():
-    """Wave-U-Net: U7a, by its name in the original code."""
     network = "unet_spectrogram"
     num_initial_filters = 16
     num_frames = 98560
@@ -512,6 +407,22 @@ def demo():
     epoch_steps = 250
     patience = 2
     max_epochs = 4
+
+
+# The names that the original code of the Wave-U-Net has for the same models.
+ORIGINAL_NAMES = {
+    "baseline": "M1",
+    "baseline_diff": "M2",
+    "baseline_context": "M3",
+    "baseline_stereo": "M4",
+    "full": "M5",
+    "full_multi_instrument": "M6",
+    "baseline_comparison": "M7",
+    "unet_spectrogram": "U7",
+    "unet_spectrogram_l1": "U7a",
+}
+for original, name in ORIGINAL_NAMES.items():
+    config_ingredient.named_configs[original] = config_ingredient.named_configs[name]
 
 
 DEFAULTS: dict[str, Any] = dict(cfg())
