@@ -66,6 +66,7 @@ def cfg():
     output_path = "experiments"  # weights, curves and scores of every training
 
     # scoring
+    scorer = "bss_eval"  # BSS Eval v4 by this project, 'bss_eval', or by 'museval': same numbers
     passes = 1  # passes of separation: every estimate goes through the network again
     save_estimates = False  # also write the separated songs as audio
 

@@ -34,10 +34,10 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
         folder = Path(text_entry("output_path", output_path, ""))
     if (folder / "scores.json").exists():
         raise ConfigError(f"{folder}: holds scores already: give another output_path")
-    from Evaluation.Ffmpeg import ensure_ffmpeg
+    from Evaluation.Scoring import ready_scorer
     from Input.Collection import find_songs
 
-    ensure_ffmpeg()
+    ready_scorer(run.scoring)
     songs = [
         song for song in find_songs(run.data, bar("generating songs")) if song.subset == subset
     ]

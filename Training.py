@@ -26,9 +26,9 @@ def train_and_score(cfg, seed, experiment_id, _run):
     if folder.exists():
         raise ConfigError(f"{folder}: is a training already: give another experiment_id")
     check_writable(folder.parent, "give another cfg.output_path")
-    from Evaluation.Ffmpeg import ensure_ffmpeg
+    from Evaluation.Scoring import ready_scorer
 
-    ensure_ffmpeg()  # before a training of days, not after
+    ready_scorer(run.scoring)  # before a training of days, not after
     from Input.Collection import find_songs
     from Input.Store import prepare
 

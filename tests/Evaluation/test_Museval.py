@@ -7,8 +7,8 @@ import pytest
 from jsonschema import validate
 
 from Evaluation.Ffmpeg import ensure_ffmpeg
-from Evaluation.Museval import METRICS, score
 from Evaluation.Scores import SongScores, write_song
+from Evaluation.Scoring import METRICS, score
 from Input.Musdb import stem_song
 from Spec.Errors import DataError
 
@@ -139,5 +139,5 @@ def test_an_estimate_that_is_not_finite_is_refused_by_name(number):
 def test_sources_that_are_one_another_do_not_stop_musevals_way_out_of_a_singular_system():
     references, estimates = signals(1200)
     references[:, 1] = references[:, 0]
-    targets = score(references, estimates, SOURCES, RATE, 1.0, 1.0)
+    targets = score(references, estimates, SOURCES, RATE, 1.0, 1.0, "museval")
     assert np.isfinite(targets["vocals"]["SDR"]).all()

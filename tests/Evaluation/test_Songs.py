@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from Evaluation.Museval import score
+from Evaluation.Scoring import score
 from Evaluation.Separate import Separator
 from Evaluation.Songs import score_songs, write_estimates
 from Input.Collection import find_songs
