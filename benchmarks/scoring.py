@@ -1,0 +1,94 @@
+"""How long a song takes to score: ours against museval, in turn, on one thread.
+
+`python benchmarks/scoring.py [--seconds 60 240] [--runs 3] [--json FILE]` prints one line per
+figure, medians over the runs and the ratio pair by pair.
+"""
+
+import os
+
+# One thread of linear algebra, before NumPy starts its own.
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from Evaluation import BssEval, Museval
+
+RATE = 44100
+
+
+def song(seconds: int, sources: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Stereo references and estimates `[T, S, 2]`, coloured and leaking into each other."""
+    random = np.random.default_rng(seed)
+    references = random.standard_normal((seconds * RATE, sources, 2))
+    references[1:] += 0.9 * references[:-1]
+    estimates = references + 0.2 * references[:, ::-1]
+    return references, estimates + 0.1 * random.standard_normal(references.shape)
+
+
+def seconds_of(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+    """How long `work` took, and what it gave."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def compare(seconds: int, sources: int, runs: int) -> dict:
+    """Ours, its SDR alone and museval on one song, A B C A B C."""
+    references, estimates = song(seconds, sources)
+    times: dict[str, list[float]] = {"ours": [], "sdr alone": [], "museval": []}
+    for _ in range(runs):
+        taken, ours = seconds_of(lambda: BssEval.bss_eval(references, estimates, RATE, RATE))
+        times["ours"].append(taken)
+        taken, _ = seconds_of(lambda: BssEval.sdr(references, estimates, RATE, RATE))
+        times["sdr alone"].append(taken)
+        taken, theirs = seconds_of(lambda: Museval.bss_eval(references, estimates, RATE, RATE))
+        times["museval"].append(taken)
+    return {
+        "seconds": seconds,
+        "sources": sources,
+        "median": {name: statistics.median(taken) for name, taken in times.items()},
+        "times_museval": {
+            name: statistics.median(
+                slow / fast for slow, fast in zip(times["museval"], times[name], strict=True)
+            )
+            for name in ("ours", "sdr alone")
+        },
+        "largest_difference_db": float(np.abs(ours - theirs).max()),
+    }
+
+
+def main() -> None:
+    """Compare at every length asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, nargs="+", default=[60, 240])
+    parser.add_argument("--sources", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    figures = [compare(length, arguments.sources, arguments.runs) for length in arguments.seconds]
+    for figure in figures:
+        median, ratio = figure["median"], figure["times_museval"]
+        print(
+            f"{figure['seconds']} s, {figure['sources']} sources: "
+            f"museval {median['museval']:.2f} s; "
+            f"ours {median['ours']:.2f} s, {ratio['ours']:.1f} times as fast; "
+            f"SDR alone {median['sdr alone']:.3f} s, {ratio['sdr alone']:.0f} times; "
+            f"largest difference {figure['largest_difference_db']:.1e} dB"
+        )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
