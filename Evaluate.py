@@ -61,7 +61,12 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
         _run,
         bar("scoring songs"),
     )
-    return {"weights_sha256": sha256_of(weights), "subset": subset, "scores": scores}
+    return {
+        "folder": str(folder),
+        "weights_sha256": sha256_of(weights),
+        "subset": subset,
+        "scores": scores,
+    }
 
 
 if __name__ == "__main__":

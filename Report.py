@@ -1,4 +1,4 @@
-"""The papers' tables with your numbers beside them: `python Report.py table1 runs`.
+"""The papers' tables and figures with your numbers: `python Report.py table1 runs`.
 
 A SOURCE is a folder of museval JSONs, whoever wrote them, as FOLDER or MODEL=FOLDER; a folder of
 recorded runs, or one run in it; or a MongoDB, host:port:db or mongodb://…. Without one it is the
@@ -17,6 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         args = command_line(str(__doc__)).parse_args(arguments)
+        if "write" in args:
+            print(*args.write(args), sep="\n")
+            return 0
         text = FORMATS[args.format](args.report(args))
         if args.out is None:
             print(text, end="", flush=True)

@@ -58,6 +58,7 @@ def train_and_score(cfg, seed, experiment_id, _run):
     print(f"weights {trained.weights} sha256 {trained.sha256}")
     return {
         "store": store.folder.name,
+        "folder": str(folder),
         "weights": str(trained.weights),
         "validation_loss": trained.progress.best_loss,
         "test_loss": trained.test_loss,

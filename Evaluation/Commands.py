@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from Evaluation.Comparison import comparison_document
 from Evaluation.Documents import FORMATS, Document
+from Evaluation.FigureCommands import add_figure_commands
 from Evaluation.FolderScores import scores_document
 from Evaluation.PaperTables import labels_of, lines_of, models_document, paper_document
 from Evaluation.Published import paper_table, paper_tables, printed_numbers
@@ -55,6 +56,7 @@ def command_line(description: str) -> ArgumentParser:
     pair.add_argument("models", nargs=2, metavar="MODEL", help="a model, or [MODEL=]FOLDER")
     pair.add_argument("--from", nargs="+", dest="sources", metavar="SOURCE", help=SOURCES)
     add_metric(pair)
+    add_figure_commands(commands, sources_of, SOURCES)
     return parser
 
 
