@@ -36,11 +36,11 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
         raise ConfigError(f"{folder}: holds scores already: give another output_path")
     from Evaluation.Scoring import ready_scorer
     from Input.Collection import find_songs
+    from Input.Store import store_name
 
     ready_scorer(run.scoring)
-    songs = [
-        song for song in find_songs(run.data, bar("generating songs")) if song.subset == subset
-    ]
+    found = find_songs(run.data, bar("generating songs"))
+    songs = [song for song in found if song.subset == subset]
 
     # TensorFlow takes seconds to import: not before config and data are known to be right.
     from Engine.Score import JSON, score_model
@@ -63,6 +63,8 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
     )
     return {
         "folder": str(folder),
+        "store": store_name(run.data, found),
+        "weights": str(weights),
         "weights_sha256": sha256_of(weights),
         "subset": subset,
         "scores": scores,

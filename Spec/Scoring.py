@@ -5,7 +5,6 @@ from typing import Any
 
 from Spec import Checks
 
-
 SCORERS = ("bss_eval", "museval")
 
 

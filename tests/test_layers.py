@@ -13,8 +13,9 @@ PACKAGES = {
     "Input": {"Spec", "Input"},
     "Evaluation": {"Spec", "Input", "Evaluation"},
     "Engine": {"Spec", "Models", "Input", "Evaluation", "Engine"},
+    "Reproduction": {"Spec", "Input", "Evaluation", "Engine", "Reproduction"},
 }
-SCRIPTS = ("Training", "Evaluate", "Predict", "Datasets", "Report")
+SCRIPTS = ("Training", "Evaluate", "Predict", "Datasets", "Report", "Reproduce")
 WITHOUT_CONFIG = ("Predict", "Report")  # what they work on says itself what it is
 PROGRAM = {
     path.relative_to(ROOT)

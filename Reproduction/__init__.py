@@ -1,0 +1,1 @@
+"""Tables and figures: what they need, what of it is recorded, and how the rest is run."""
