@@ -32,6 +32,7 @@ ex.command(prepare)
 def check(cfg, seed):
     """Decode every song: count, lengths, rates, additivity, damage. Status 2 if any is wrong."""
     from Input.Check import check_songs, report
+    from Input.Store import damaged_songs, existing_store
     from Spec.Shapes import output_frames
 
     run = specs(cfg, seed)
@@ -41,15 +42,23 @@ def check(cfg, seed):
     wrong = [finding.name for finding in found if finding.problem]
     if wrong:
         raise DataError(f"{len(wrong)} of {len(found)} songs are wrong, the first is {wrong[0]!r}")
+    store = existing_store(run.data)
+    if store is None:
+        return
+    damaged = damaged_songs(store, bar("checking prepared songs"))
+    if damaged:
+        raise DataError(f"{store.folder}: {damaged[0]!r} is damaged: remove it to prepare anew")
+    print(f"{store.folder} holds what was prepared")
 
 
 @ex.command(unobserved=True)
-def demo(cfg):
+def demo(cfg, seed):
     """Generate the demo corpus at cfg.demo_path, as far as it is not there yet."""
     from Input.Collection import generate_demo
 
-    generate_demo(Path(cfg["demo_path"]), bar("generating songs"))
-    print(f"{cfg['demo_path']} is whole")
+    path = specs({**cfg, "dataset": "demo"}, seed).data.path
+    generate_demo(Path(str(path)), bar("generating songs"))
+    print(f"{path} is whole")
 
 
 if __name__ == "__main__":

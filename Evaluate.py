@@ -44,7 +44,7 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
 
     # TensorFlow takes seconds to import: not before config and data are known to be right.
     from Engine.Score import JSON, score_model
-    from Engine.Weights import load_weights, manifest_path, sha256_of
+    from Engine.Weights import load_weights, manifest_path, read_manifest
     from Models.Build import build
 
     separator = build(run.model)
@@ -65,7 +65,7 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
         "folder": str(folder),
         "store": store_name(run.data, found),
         "weights": str(weights),
-        "weights_sha256": sha256_of(weights),
+        "weights_sha256": read_manifest(weights)["sha256"],
         "subset": subset,
         "scores": scores,
     }

@@ -21,10 +21,12 @@ from sacred.utils import apply_backspaces_and_linefeeds
 
 from Observers import RunFolder, check_writable, checked_run_id, mongo_observer
 from Spec.Errors import ConfigError, JNetError, nearest
+from Terminal import check_interrupted, forget_interruptions, note_interruption
 
 ROOT = Path(__file__).parent
-SOURCE_FOLDERS = ("", "Spec", "Models", "Input", "Engine", "Evaluation")
+SOURCE_FOLDERS = ("", "Spec", "Models", "Input", "Engine", "Evaluation", "Reproduction")
 LARGEST_SEED = 2**32 - 1  # of NumPy's old generator, which Sacred seeds
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Sacred's messages that say nothing: the error follows, a named config's docstring is no entry.
 UNSAID = ("Failed after", "Aborted after", 'Added new config entry: "__doc__"')
 
@@ -67,7 +69,7 @@ class JNetExperiment(Experiment):
         """Run what the command line says; ends the process on bad input."""
         self.from_command_line = True
         try:
-            with terminated_by_sigterm():
+            with ended_by_signals():
                 return super().run_commandline(argv)
         except DocoptExit:
             self._end(ConfigError(f"the command line is not understood: see {self.file.name} -h"))
@@ -90,9 +92,9 @@ class JNetExperiment(Experiment):
         try:
             self._check_named_configs(named_configs)
             self._observe(str(command_name or self.default_command), options)
-            return super().run(
-                command_name, config_updates, named_configs, info, meta_info, options
-            )
+            run = super().run(command_name, config_updates, named_configs, info, meta_info, options)
+            check_interrupted()
+            return run
         except (JNetError, OSError, KeyboardInterrupt) as error:
             if in_full:
                 raise
@@ -161,21 +163,27 @@ class JNetExperiment(Experiment):
 
 
 @contextmanager
-def terminated_by_sigterm() -> Iterator[None]:
-    """Within the block SIGTERM raises `Terminated`, so that no run stays RUNNING for ever."""
+def ended_by_signals() -> Iterator[None]:
+    """Within the block Ctrl-C raises `KeyboardInterrupt`, and SIGTERM and a closed terminal raise
+    `Terminated`, so that no run stays RUNNING for ever; each is noted, in case it gets lost."""
 
     def stop(number, frame):
-        raise Terminated
+        interruption = KeyboardInterrupt() if number == signal.SIGINT else Terminated()
+        note_interruption(interruption)
+        raise interruption
 
+    forget_interruptions()
     try:
-        before = signal.signal(signal.SIGTERM, stop)
+        before = {number: signal.signal(number, stop) for number in ENDING_SIGNALS}
     except ValueError:  # not the main thread, which alone hears signals
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        forget_interruptions()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def sentence(error: BaseException) -> str:
@@ -200,7 +208,7 @@ def text_entry(key: str, value: Any, missing: str) -> str:
         raise ConfigError(missing)
     if not isinstance(value, str) or not value:
         raise ConfigError(f"{key} is {value!r}, not a text: quote it twice, as '{key}=\"…\"'")
-    return value
+    return str(Path(value).expanduser()) if value.startswith("~") else value
 
 
 def has_commit(folder: Path) -> bool:

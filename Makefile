@@ -31,7 +31,7 @@ clean:  ## remove the environment and caches; music, weights and records stay
 # A stamp is written when its install has ended well. An install that was interrupted leaves
 # $(INSTALLING) behind instead, and the next one then starts from an empty environment.
 define install
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python 3.11 or newer is needed, $(PYTHON) is %d.%d: name another, make PYTHON=python3.12" % v[:2])'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v < (3, 14) and "Python 3.11 to 3.13 is needed, $(PYTHON) is %d.%d: name another, make PYTHON=python3.12" % v[:2])'
 	@if [ -e $(INSTALLING) ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
 		$(PYTHON) -m venv --clear $(VENV); \
 	fi

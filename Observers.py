@@ -15,7 +15,7 @@ MONGO_TARGET = re.compile(
     r"(?:(?P<host>[\w.-]+|\[[\da-fA-F:]+\]):(?P<port>\d{1,5})(?::|$))?(?P<database>[A-Za-z_][\w-]*)?"
 )
 DATABASE = "jnet"  # where the URL or -m names none
-MONGO_WAIT = 3000  # milliseconds a MongoDB server may take to answer at the start
+MONGO_WAIT = 2500  # milliseconds a MongoDB server may take to answer at the start
 
 
 class RunFolder(FileStorageObserver):

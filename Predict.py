@@ -15,20 +15,22 @@ def config():
     input_path = None  # file to separate: anything soundfile or ffmpeg's libraries can read
     model_path = None  # weights to separate with; their .json beside them says which model it is
     output_path = "separated"  # folder for <name of the input>/<source>.wav
+    passes = 1  # passes of separation: every estimate goes through the network again
     batch_size = 16  # windows at once; changes no sample
     overwrite = False  # whether estimates that are there already may be replaced
 
 
 @ex.main
-def predict(input_path, model_path, output_path, batch_size, overwrite):
+def predict(input_path, model_path, output_path, passes, batch_size, overwrite):
     """Write a 32-bit float wav per source, of the length, rate and channels of the input."""
     song = Path(text_entry("input_path", input_path, "nothing to separate: give input_path=…"))
     weights = Path(
         text_entry("model_path", model_path, "no weights: give model_path=….safetensors")
     )
     folder = Path(text_entry("output_path", output_path, "give output_path=…")) / song.stem
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigError(f"batch_size is {batch_size!r}: give a whole number of at least 1")
+    for key, value in (("passes", passes), ("batch_size", batch_size)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigError(f"{key} is {value!r}: give a whole number of at least 1")
     if not overwrite and any(folder.glob("*.wav")):
         raise ConfigError(
             f"{folder}: holds estimates already: give another output_path, or overwrite=True"
@@ -48,7 +50,7 @@ def predict(input_path, model_path, output_path, batch_size, overwrite):
     model = build(spec)
     load_weights(model, spec, weights)
     check_writable(folder, "give another output_path")
-    separator = Separator(predictor(model, spec), spec, batch_size)
+    separator = Separator(predictor(model, spec), spec, batch_size, passes)
     estimates = separator.separate(mix, sample_rate)
     for path in write_estimates(folder, estimates, spec.sources, sample_rate):
         print(path)

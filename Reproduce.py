@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from Config import DEFAULTS, config_ingredient
-from Experiments import JNetExperiment, exit_status, sentence, terminated_by_sigterm
+from Experiments import JNetExperiment, ended_by_signals, exit_status, sentence
 from Observers import MONGO_URL
 from Spec.Errors import ConfigError, JNetError
 
@@ -68,7 +68,7 @@ def say(line: str) -> None:
 def run_commandline(argv: Sequence[str], **changes: Any) -> None:
     """As `main`, and end the process on bad input with one line and DESIGN's exit status."""
     try:
-        with terminated_by_sigterm():
+        with ended_by_signals():
             main(argv, **changes)
     except (JNetError, OSError, KeyboardInterrupt) as error:
         print(f"Reproduce.py: {sentence(error)}", file=sys.stderr)

@@ -1,9 +1,27 @@
-"""Progress bars on the real terminal, out of every record."""
+"""Progress bars on the real terminal, out of every record; and interruptions that hold."""
 
 import sys
 from collections.abc import Callable
 
 from tqdm import tqdm
+
+_noted: list[KeyboardInterrupt] = []
+
+
+def note_interruption(interruption: KeyboardInterrupt) -> None:
+    """Remember a signal's exception: raised inside a library's callback it can get lost."""
+    _noted.append(interruption)
+
+
+def forget_interruptions() -> None:
+    """Begin anew, before a run."""
+    _noted.clear()
+
+
+def check_interrupted() -> None:
+    """Raise again what was noted, should whoever it was raised in have swallowed it."""
+    if _noted:
+        raise _noted[0]
 
 
 def bar(title: str) -> Callable[[str, int, int], None]:
@@ -15,6 +33,7 @@ def bar(title: str) -> Callable[[str, int, int], None]:
 
     def advance(name: str, done: int, total: int) -> None:
         nonlocal shown
+        check_interrupted()
         if shown is None:
             shown = tqdm(
                 total=total, desc=title, unit="song", file=sys.__stderr__, disable=None, leave=False

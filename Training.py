@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from Config import config_ingredient, specs
-from Experiments import JNetExperiment
+from Experiments import JNetExperiment, text_entry
 from Observers import check_writable, new_run_id
 from Spec.Errors import ConfigError
 from Terminal import bar
@@ -23,25 +23,27 @@ def train_and_score(cfg, seed, experiment_id, _run):
     """Prepare what is missing, train stage after stage, then score the best weights."""
     run = specs(cfg, seed)
     folder = Path(run.training.output_path) / str(experiment_id or _run._id or new_run_id())
-    if folder.exists():
+    if (folder / "best.json").exists():
         raise ConfigError(f"{folder}: is a training already: give another experiment_id")
     check_writable(folder.parent, "give another cfg.output_path")
     from Evaluation.Scoring import ready_scorer
 
     ready_scorer(run.scoring)  # before a training of days, not after
     from Input.Collection import find_songs
-    from Input.Store import prepare
+    from Input.Store import prepare, refuse_short_songs
+    from Spec.Shapes import output_frames
 
     songs = [
         song for song in find_songs(run.data, bar("generating songs")) if song.subset == "test"
     ]
     store = prepare(run.data, bar("preparing songs"))
+    refuse_short_songs(store, output_frames(run.model))
 
     # TensorFlow takes seconds to import: not before config and data are known to be right.
     from Engine.Score import JSON, score_model
     from Engine.Train import train
 
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # there, but without weights: a training that came to nothing
     print(f"training into {folder}", flush=True)
     trained = train(run.model, run.training, store, folder, _run)
     _run.add_artifact(str(trained.manifest), trained.manifest.name, content_type=JSON)
@@ -78,7 +80,8 @@ def describe(cfg, seed, picture_path):
 
     separator = build(spec)
     print(description(separator, spec))
-    Path(picture_path).write_text(draw(separator, spec), encoding="utf-8")
+    path = Path(text_entry("picture_path", picture_path, "give picture_path=….svg"))
+    path.write_text(draw(separator, spec), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,9 +102,11 @@ class StageEnd(keras.callbacks.Callback):
         self.weights = weights
         self.validate = validate
         self.progress = Progress()
+        self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         loss = logs["loss"]
+        pace = self.training.epoch_steps / (time.perf_counter() - self.began)
         validation = self.validate() if math.isfinite(loss) else math.nan
         steps = self.training.epoch_steps
         if not math.isfinite(validation):
@@ -115,7 +118,7 @@ class StageEnd(keras.callbacks.Callback):
         self.progress = self.progress.after_epoch(validation, steps)
         if self.progress.improved:
             self.keep_best(validation)
-        self.report(loss, validation)
+        self.report(loss, validation, pace)
         self.model.stop_training = self.progress.stage_is_over(self.training)
 
     def keep_best(self, validation: float) -> None:
@@ -130,8 +133,12 @@ class StageEnd(keras.callbacks.Callback):
             step=self.progress.step,
         )
 
-    def report(self, loss: float, validation: float) -> None:
-        """The epoch's numbers to the curves, and as one line to the terminal."""
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.perf_counter()
+
+    def report(self, loss: float, validation: float, pace: float) -> None:
+        """The epoch's numbers to the curves, and as one line to the terminal; `pace` in steps a
+        second."""
         progress, training = self.progress, self.training
         rate = progress.stage_spec(training).learning_rate
         self.curves.log(
@@ -139,12 +146,13 @@ class StageEnd(keras.callbacks.Callback):
             training__loss=loss,
             validation__loss=validation,
             training__learning_rate=rate,
+            training__steps_per_second=pace,
         )
         waited = "best" if progress.improved else f"{progress.waited}/{training.patience} waited"
         print(
             f"stage {progress.stage + 1}/{len(training.stages)}  epoch {progress.epoch}  "
             f"step {progress.step}  learning rate {rate:g}  loss {loss:.6g}  "
-            f"validation {validation:.6g}  {waited}",
+            f"validation {validation:.6g}  {pace:.3g} steps/s  {waited}",
             flush=True,
         )
 

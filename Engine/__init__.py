@@ -21,6 +21,8 @@ def held_back_stderr() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except KeyboardInterrupt:
+            raise
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())
@@ -33,4 +35,6 @@ def held_back_stderr() -> Iterator[None]:
 with held_back_stderr():
     import tensorflow
 
-    tensorflow.config.list_physical_devices()
+    for gpu in tensorflow.config.list_physical_devices("GPU"):
+        # Two trainings, or a training and an evaluation, share a GPU that neither takes whole.
+        tensorflow.config.experimental.set_memory_growth(gpu, True)

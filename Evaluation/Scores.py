@@ -48,7 +48,7 @@ def pooled(values: Sequence[np.ndarray]) -> Pooled:
     number they are NaN.
     """
     together = np.concatenate([np.asarray(song, np.float64) for song in values])
-    kept = together[~np.isnan(together)]
+    kept = together[np.isfinite(together)]
     if not len(kept):
         return Pooled(np.nan, np.nan, np.nan, np.nan, len(together), len(together))
     median = float(np.median(kept))
@@ -65,7 +65,7 @@ def pooled(values: Sequence[np.ndarray]) -> Pooled:
 def median_over_songs_of_song_medians(values: Sequence[np.ndarray]) -> float:
     """The median of the songs' own medians; songs of nothing but NaN are left out."""
     medians = [
-        float(np.median(song[~np.isnan(song)])) for song in values if not np.isnan(song).all()
+        float(np.median(song[np.isfinite(song)])) for song in values if np.isfinite(song).any()
     ]
     return float(np.median(medians)) if medians else float("nan")
 

@@ -14,7 +14,7 @@ def score_table(summary: dict[str, dict[str, Any]]) -> str:
         ),
     ]
     first = next(iter(summary.values()))
-    counts = f"{first['songs']} songs, {first['windows']} windows of 1 s, of which " + ", ".join(
+    counts = f"{first['songs']} songs, {first['windows']} windows, of which " + ", ".join(
         f"{entry['nan_windows']} NaN for {name}" for name, entry in summary.items()
     )
     return "\n".join([*aligned(rows), counts])

@@ -105,6 +105,13 @@ def check_present(root: Path, songs: list[Song], subset: str) -> None:
 def check_names(songs: list[Song]) -> None:
     """Refuse two songs of one name in a set: their files and scores would overwrite each other;
     and a name that no file or terminal could hold: control characters, bytes that are no UTF-8."""
+    sets: dict[str, str] = {}
+    for song in songs:
+        if sets.setdefault(song.name, song.subset) != song.subset:
+            raise DataError(
+                f"the song {song.name!r} is in the {sets[song.name]} set and in the {song.subset} "
+                f"set: a song must be in one alone, rename or remove one"
+            )
     names = Counter((song.subset, song.name) for song in songs)
     for (subset, name), count in names.items():
         if count > 1:

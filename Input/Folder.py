@@ -23,7 +23,15 @@ def find_folder_songs(root: Path, partitions: tuple[str, ...] = PARTITIONS) -> l
         if folder.is_dir() and visible(folder)
     ]
     check_partitions(root)
+    for subset in partitions:
+        check_loose(root / subset)
     return songs
+
+
+def check_loose(partition: Path) -> None:
+    """Refuse a recording that lies beside the songs instead of in one."""
+    for path in visible(partition, "*.wav"):
+        raise DataError(f"{path}: belongs into a folder of its song, as <song>/<source>.wav")
 
 
 def wav_stems(folder: Path) -> dict[str, Stem]:

@@ -10,8 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from Input.Draws import draw_batch
-from Input.Store import Store, StoredSong
-from Spec.Errors import DataError
+from Input.Store import Store, StoredSong, refuse_short_songs
 from Spec.Model import ModelSpec
 from Spec.Shapes import input_frames, output_frames
 
@@ -49,14 +48,9 @@ def training_batches(
 
     Raises `DataError` for a training song shorter than a snippet.
     """
-    snippets = Snippets(store, "train", spec)
     wanted = output_frames(spec)
-    for song in snippets.songs:
-        if song.frames < wanted:
-            raise DataError(
-                f"the training song {song.name!r} has {song.frames} frames at {spec.sample_rate} "
-                f"Hz, fewer than the {wanted} of a snippet: remove it or lower cfg.num_frames"
-            )
+    refuse_short_songs(store, wanted)
+    snippets = Snippets(store, "train", spec)
 
     def draw(step):
         batch = draw_batch(seed, int(step), batch_size, snippets.frames, wanted, len(spec.sources))

@@ -26,6 +26,7 @@ RESAMPLER = "soxr HQ"
 FULL_SCALE = 32767
 SILENCE = 1e-20  # a song whose peak is lower (−400 dB) is stored as silence
 MANIFEST = "manifest.json"
+SAMPLED_BLOCKS, BLOCK_BYTES = 32, 4096  # of a file, looked at to know it again
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,12 @@ def prepare(spec: DataSpec, progress: Progress) -> Store:
     return open_store(folder)
 
 
+def existing_store(spec: DataSpec) -> Store | None:
+    """The store of `spec` when it is whole, else None."""
+    folder = Path(spec.store_path) / store_name(spec, find_songs(spec, lambda *_: None))
+    return open_store(folder) if (folder / MANIFEST).is_file() else None
+
+
 def open_store(folder: Path) -> Store:
     """The store in `folder`, which must be whole."""
     try:
@@ -94,7 +101,7 @@ def open_store(folder: Path) -> Store:
 
 def store_name(spec: DataSpec, songs: list[Song]) -> str:
     """The data set's name and a hash of all that shapes the stored audio: its form, the songs,
-    their sets, and the sizes of their files."""
+    their sets, and what is in their files."""
     content = {**form(spec), "songs": [fingerprint(song) for song in songs]}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return f"{spec.dataset}-{spec.sample_rate}Hz-{digest[:12]}"
@@ -112,12 +119,46 @@ def form(spec: DataSpec) -> dict:
 
 
 def fingerprint(song: Song) -> list:
-    """What tells one song's files from others without reading them."""
+    """What tells one song's files from others without decoding them: names, and for every file
+    its size and a digest of samples of it."""
+    digests = {path: sampled_digest(path) for path in {stem.path for stem in song.stems.values()}}
     files = sorted(
-        (name, stem.path.name, stem.stream, stem.path.stat().st_size)
-        for name, stem in song.stems.items()
+        (name, stem.path.name, stem.stream, digests[stem.path]) for name, stem in song.stems.items()
     )
     return [song.subset, song.name, files]
+
+
+def sampled_digest(path: Path) -> str:
+    """SHA-256 of a file's size and of blocks spread over it, so that a stem exported again is
+    another even when its size stays, and a copy on another machine is the same."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        for block in range(SAMPLED_BLOCKS):
+            file.seek(block * max(0, size - BLOCK_BYTES) // (SAMPLED_BLOCKS - 1))
+            digest.update(file.read(BLOCK_BYTES))
+    return digest.hexdigest()
+
+
+def refuse_short_songs(store: "Store", num_frames: int) -> None:
+    """Refuse a training song shorter than a snippet of `num_frames` at the store's rate."""
+    for song in store.subset("train"):
+        if song.frames < num_frames:
+            raise DataError(
+                f"{audio_path(store.folder, song.subset, song.name)}: the training song "
+                f"{song.name!r} has {song.frames} frames, fewer than the {num_frames} of a "
+                f"snippet: remove it or lower cfg.num_frames"
+            )
+
+
+def damaged_songs(store: "Store", progress: Progress) -> list[str]:
+    """The stored songs whose samples are no longer what the manifest says, by SHA-256."""
+    damaged = []
+    for done, song in enumerate(store.songs, 1):
+        if hashlib.sha256(np.ascontiguousarray(store.open(song)).data).hexdigest() != song.sha256:
+            damaged.append(song.name)
+        progress(song.name, done, len(store.songs))
+    return damaged
 
 
 def make_writable(folder: Path) -> None:

@@ -8,7 +8,7 @@ import math
 
 import keras
 
-from Spec.Errors import JNetError
+from Spec.Errors import ConfigError, JNetError
 from Spec.Model import PARTS
 
 
@@ -33,8 +33,17 @@ def weights_by_part(model: keras.Model) -> dict[str, list]:
 
 
 def freeze(model: keras.Model, frozen: tuple[str, ...]) -> keras.Model:
-    """The same model, the weights of its `frozen` parts no longer trainable."""
-    for part, variables in weights_by_part(model).items():
+    """The same model, the weights of its `frozen` parts no longer trainable.
+
+    Raises `ConfigError` when none of the parts has a weight: nothing would be frozen.
+    """
+    parts = weights_by_part(model)
+    if frozen and not any(parts[part] for part in frozen):
+        raise ConfigError(
+            f"cfg.frozen is {list(frozen)!r}: this model has no weights there, only in "
+            f"{', '.join(part for part, variables in parts.items() if variables)}"
+        )
+    for part, variables in parts.items():
         for variable in variables:
             if part in frozen:
                 variable.trainable = False

@@ -1,6 +1,7 @@
 """Checks on single config entries: each returns the value or raises a `ConfigError` naming it."""
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -70,6 +71,12 @@ def switch(key: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ConfigError(f"cfg.{key} is {value!r}: give True or False")
     return value
+
+
+def path(key: str, value: Any) -> str:
+    """`value`, when it is text, its leading ~ replaced, which no shell does behind an equals
+    sign."""
+    return os.path.expanduser(text(key, value))  # noqa: PTH111 - stays text
 
 
 def text(key: str, value: Any) -> str:

@@ -1,6 +1,5 @@
 """What a model hears: where the songs are, and what preparation makes of them."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +52,8 @@ def data_spec(
     """
     dataset = Checks.one_of("dataset", entries["dataset"], DATASETS)
     entry, variable = PATH_ENTRIES[dataset]
-    ccmixter = entries["ccmixter_path"]
+    given = {key: optional_path(key, entries[key]) for key in (entry, "ccmixter_path")}
+    ccmixter = given["ccmixter_path"]
     if ccmixter is None and dataset == "musdb18" and "accompaniment" in model.sources:
         ccmixter = environment.get("CCMIXTER_PATH")
     if ccmixter is not None and "accompaniment" not in model.sources:
@@ -63,9 +63,9 @@ def data_spec(
         )
     return DataSpec(
         dataset=dataset,
-        path=expanded(entries[entry] or (environment.get(variable) if variable else None)),
-        ccmixter_path=expanded(ccmixter),
-        store_path=Checks.text("store_path", entries["store_path"]),
+        path=given[entry] or (environment.get(variable) if variable else None),
+        ccmixter_path=ccmixter,
+        store_path=Checks.path("store_path", entries["store_path"]),
         num_validation_songs=Checks.whole(
             "num_validation_songs", entries["num_validation_songs"], 1
         ),
@@ -76,9 +76,9 @@ def data_spec(
     )
 
 
-def expanded(path: str | None) -> str | None:
-    """A path with its leading ~ replaced, which no shell does behind an equals sign."""
-    return None if path is None else os.path.expanduser(path)  # noqa: PTH111 - stays text
+def optional_path(key: str, value: Any) -> str | None:
+    """A path entry that may be left open, as None."""
+    return None if value is None else Checks.path(key, value)
 
 
 def where_to_say(dataset: str) -> str:

@@ -10,6 +10,13 @@ from Spec.Model import ModelSpec
 
 STFT_LENGTH, STFT_HOP = 1024, 768  # of the spectrogram U-Net, in frames (Jansson et al., 2017)
 SPECTROGRAM_HALVINGS = 6  # levels of the spectrogram U-Net
+# Entries that mean nothing to the spectrogram U-Net, and the config's own values of them.
+ONLY_WAVE_U_NET = {
+    "filter_size": 15,
+    "merge_filter_size": 5,
+    "upsampling": "linear",
+    "output_type": "difference",
+}
 
 
 def input_frames(spec: ModelSpec) -> int:
@@ -146,6 +153,16 @@ def check_spectrogram(spec: ModelSpec) -> None:
         raise ConfigError(
             "cfg.network = 'unet_spectrogram' has no cfg.context, cfg.res_path_units or "
             "cfg.multires_levels: they belong to 'unet'"
+        )
+    for key, default in ONLY_WAVE_U_NET.items():
+        if getattr(spec, key) != default:
+            raise ConfigError(
+                f"cfg.{key} is {getattr(spec, key)!r}: cfg.network = 'unet_spectrogram' has no "
+                f"such choice, leave it out"
+            )
+    if len(spec.skip_levels) != spec.num_layers:
+        raise ConfigError(
+            "cfg.skip_levels is not 'all': cfg.network = 'unet_spectrogram' keeps every skip"
         )
 
 

@@ -69,5 +69,5 @@ def training_spec(entries: dict[str, Any], seed: int) -> TrainingSpec:
         train_passes=Checks.whole("train_passes", entries["train_passes"], 1),
         identity_weight=Checks.at_least_zero("identity_weight", entries["identity_weight"]),
         eval_batch_size=Checks.whole("eval_batch_size", entries["eval_batch_size"], 1),
-        output_path=Checks.text("output_path", entries["output_path"]),
+        output_path=Checks.path("output_path", entries["output_path"]),
     )

@@ -12,6 +12,7 @@ import pytest
 import Training
 from Config import DEFAULTS, config_ingredient, specs
 from Spec.Errors import ConfigError
+from Spec.Shapes import ONLY_WAVE_U_NET
 
 ROOT = Path(__file__).parents[1]
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -174,3 +175,20 @@ def test_a_mistyped_entry_stops_a_real_process_before_tensorflow_is_imported(tmp
     assert "sacred" in imported
     assert not imported & {"tensorflow", "keras", "soxr", "museval"}
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_what_the_spectrogram_separator_ignores_is_refused_when_it_is_changed():
+    entries = {**DEFAULTS, "network": "unet_spectrogram", "num_channels": 1}
+    specs(entries, seed=1)
+    for key, default in ONLY_WAVE_U_NET.items():
+        assert DEFAULTS[key] == default
+    for changes in ({"upsampling": "learned"}, {"filter_size": 7}, {"skip_levels": "none"}):
+        with pytest.raises(ConfigError, match=f"cfg.{next(iter(changes))}"):
+            specs({**entries, **changes}, seed=1)
+
+
+def test_a_path_begins_at_home_where_it_begins_with_a_tilde():
+    store = specs({**DEFAULTS, "store_path": "~/store"}, seed=1).data.store_path
+    assert store == str(Path.home() / "store")
+    with pytest.raises(ConfigError, match=r"cfg\.musdb_path is 5"):
+        specs({**DEFAULTS, "musdb_path": 5}, seed=1)

@@ -12,6 +12,13 @@ from Engine.Losses import magnitude_loss, separation_loss, training_loss
 from Models.Build import build
 from Models.UnetSpectrogramSeparator import masked_magnitudes
 
+SPECTROGRAM = {
+    "network": "unet_spectrogram",
+    "num_channels": 1,
+    "filter_size": 15,
+    "merge_filter_size": 5,
+}
+
 
 @pytest.fixture(scope="module")
 def batch():
@@ -106,7 +113,7 @@ def test_shared_weights_get_the_gradient_of_both_passes(separator, small, batch)
 
 
 def test_magnitude_loss_is_the_mean_difference_of_scipys_magnitudes(tiny):
-    entries = {**tiny, "network": "unet_spectrogram", "num_channels": 1, "num_initial_filters": 1}
+    entries = {**tiny, **SPECTROGRAM, "num_initial_filters": 1}
     spec = specs({**entries, "loss": "magnitude"}, seed=1).model
     magnitudes_of = masked_magnitudes(build(spec))
     random = np.random.default_rng(0)

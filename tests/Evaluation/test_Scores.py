@@ -111,3 +111,10 @@ def test_the_summary_of_nothing_but_nan_is_none():
     assert table["pooled_median"] is None
     assert table["median_over_songs_of_song_medians"] is None
     assert table["nan_windows"] == 2
+
+
+def test_an_infinite_window_counts_as_no_number():
+    values = [np.array([1.0, np.inf, 3.0]), np.array([np.inf])]
+    found = pooled(values)
+    assert (found.median, found.windows, found.nan_windows) == (2.0, 4, 2)
+    assert median_over_songs_of_song_medians(values) == 2.0

@@ -28,7 +28,7 @@ def test_every_number_stands_in_its_row_and_its_sources_column():
     assert lines[8].split()[-2:] == ["+16.19", "+9.96"]
     assert lines[9].split()[-2:] == ["NaN", "NaN"]
     assert lines[10] == (
-        "50 songs, 11949 windows of 1 s, of which 3 NaN for accompaniment, 12 NaN for vocals"
+        "50 songs, 11949 windows, of which 3 NaN for accompaniment, 12 NaN for vocals"
     )
     assert len({len(line) for line in lines[:10]}) == 1
 

@@ -138,3 +138,19 @@ def test_a_demo_corpus_that_cannot_be_written_is_an_error_of_the_system(tmp_path
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         generate_demo(tmp_path / "file", quiet)
+
+
+def test_a_song_that_is_in_two_sets_is_refused(tmp_path):
+    root = write_corpus(tmp_path / "own")
+    song = next((root / "train").iterdir())
+    shutil.copytree(song, root / "test" / song.name)
+    with pytest.raises(DataError, match="must be in one alone"):
+        find_songs(spec(root, tmp_path), quiet)
+
+
+def test_a_recording_beside_the_songs_is_refused(tmp_path):
+    root = write_corpus(tmp_path / "own")
+    song = next((root / "train").iterdir())
+    shutil.copy(song / "vocals.wav", root / "train" / "loose.wav")
+    with pytest.raises(DataError, match=r"loose\.wav: belongs into a folder"):
+        find_songs(spec(root, tmp_path), quiet)

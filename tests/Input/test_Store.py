@@ -304,3 +304,26 @@ def test_stems_and_hq_folders_of_the_same_audio_give_the_same_store(shared_data,
         # Three 16-bit roundings summed and filtered, and two of the stores' own.
         missed = samples_of(stores[0], first.name) - samples_of(stores[1], first.name)
         assert np.abs(missed).max() < 5 / 32768
+
+
+def test_a_stem_exported_again_at_the_same_size_is_another_store(tmp_path):
+    root = write_corpus(tmp_path / "own")
+    data = spec(root, tmp_path)
+    before = Store.prepare(data, quiet).folder
+    path = next((root / "train").glob("*/vocals.wav"))
+    samples, rate = soundfile.read(path)
+    size = path.stat().st_size
+    soundfile.write(path, 0.5 * samples, rate)
+    assert path.stat().st_size == size
+    assert Store.prepare(data, quiet).folder != before
+
+
+def test_stored_samples_that_changed_are_found(tmp_path):
+    store = Store.prepare(spec(write_corpus(tmp_path / "own"), tmp_path), quiet)
+    assert Store.damaged_songs(store, quiet) == []
+    song = store.subset("train")[0]
+    path = store.folder / "train" / f"{song.name}.npy"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    assert Store.damaged_songs(store, quiet) == [song.name]

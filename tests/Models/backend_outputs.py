@@ -34,7 +34,12 @@ KINDS = {
     "multires": {"multires_levels": "first1"},
     "all, context": {"multires_levels": "all", "res_path_units": 1, "context": True},
     "orthogonal": {"init": "orthogonal"},
-    "spectrogram": {"network": "unet_spectrogram", "num_channels": 1},
+    "spectrogram": {
+        "network": "unet_spectrogram",
+        "num_channels": 1,
+        "filter_size": 15,
+        "merge_filter_size": 5,
+    },
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from Config import DEFAULTS, specs
 from Models.Build import build
 from Models.Freezing import count, freeze, part_of, weights_by_part
-from Spec.Errors import JNetError
+from Spec.Errors import ConfigError, JNetError
 from Spec.Model import PARTS
 
 TINY = {**DEFAULTS, "num_layers": 2, "num_initial_filters": 4, "num_frames": 64}
@@ -96,3 +96,9 @@ def test_a_frozen_batch_normalization_uses_the_batchs_statistics_in_training():
     out = np.array(norm(x, training=True))
     np.testing.assert_allclose(out.mean((0, 1)), 0, atol=1e-4)
     np.testing.assert_allclose(out.std((0, 1)), 1, atol=1e-2)
+
+
+def test_freezing_only_parts_without_weights_is_refused(tiny):
+    with pytest.raises(ConfigError, match="no weights there"):
+        build(specs({**tiny, "frozen": ["skip"]}, seed=1).model)
+    build(specs({**tiny, "frozen": ["encoder", "skip"]}, seed=1).model)

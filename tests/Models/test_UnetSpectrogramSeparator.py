@@ -19,6 +19,8 @@ def spec(tiny):
     entries = {
         **tiny,
         "network": "unet_spectrogram",
+        "filter_size": 15,
+        "merge_filter_size": 5,
         "num_channels": 1,
         "num_initial_filters": 2,
         "num_frames": FRAMES,
@@ -95,6 +97,8 @@ def test_a_frozen_encoder_keeps_its_batch_statistics_moving(tiny):
     entries = {
         **tiny,
         "network": "unet_spectrogram",
+        "filter_size": 15,
+        "merge_filter_size": 5,
         "num_channels": 1,
         "num_initial_filters": 1,
         "frozen": ["encoder"],
