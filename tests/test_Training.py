@@ -196,7 +196,7 @@ def test_every_source_file_is_in_mongodb_as_it_is(document, mongod):
     held = dict(document["experiment"]["sources"])
     wanted = [
         path.relative_to(ROOT).as_posix()
-        for place in ("", "Spec", "Models", "Input", "Engine", "Evaluation")
+        for place in ("", "Spec", "Models", "Input", "Engine", "Evaluation", "Reproduction")
         for path in (ROOT / place).glob("*.py")
     ]
     assert set(wanted) == set(held)
