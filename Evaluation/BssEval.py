@@ -8,6 +8,8 @@ import numpy as np
 
 from Evaluation.BssFilters import Filters, distortion_filters, spectra, transform_length
 
+SOON = 512  # frames in which a source that is not silent has mostly been heard
+
 
 def windows(frames: int, window: int, hop: int) -> list[slice]:
     """The windows that museval scores: whole ones only, or all there is of a shorter song."""
@@ -19,8 +21,11 @@ def windows(frames: int, window: int, hop: int) -> list[slice]:
 def silent(sources: np.ndarray) -> bool:
     """Whether any source of `[T, S, C]` is silent as museval means it: the sum of its channels is
     zero at every sample."""
-    together = sum(sources[:, :, channel] for channel in range(sources.shape[2]))
-    return not np.any(together, axis=0).all()
+    for part in (sources[:SOON], sources):  # most sound soon, and need not be looked at whole
+        together = sum(part[:, :, channel] for channel in range(part.shape[2]))
+        if np.any(together, axis=0).all():
+            return False
+    return True
 
 
 def sdr(references: np.ndarray, estimates: np.ndarray, window: int, hop: int) -> np.ndarray:
@@ -31,10 +36,11 @@ def sdr(references: np.ndarray, estimates: np.ndarray, window: int, hop: int) ->
     """
     ratios = []
     for part in windows(len(references), window, hop):
-        reference = references[part].astype(np.float64)
-        estimate = estimates[part].astype(np.float64)
-        signal = np.square(reference).sum(axis=(0, 2))  # [S]
-        distortion = np.square(estimate - reference).sum(axis=(0, 2))
+        reference = references[part].astype(np.float64, copy=False)
+        estimate = estimates[part].astype(np.float64, copy=False)
+        missed = estimate - reference
+        signal = np.einsum("tsc,tsc->s", reference, reference)  # [S]
+        distortion = np.einsum("tsc,tsc->s", missed, missed)
         with np.errstate(divide="ignore"):
             ratio = 10 * np.log10(signal / distortion)
         if silent(reference) or silent(estimate):
