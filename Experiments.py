@@ -42,7 +42,7 @@ class Terminated(KeyboardInterrupt):
 
 
 class JNetExperiment(Experiment):
-    """An experiment whose commands end on bad input with one line and DESIGN's exit status.
+    """An experiment whose commands end on bad input with one line and the exit status README lists.
 
     `file` is the script's `__file__`.
     """

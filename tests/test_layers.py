@@ -1,4 +1,4 @@
-"""Imports go one way, and each framework stays where it belongs (DESIGN §7)."""
+"""Imports go one way, and each framework stays where it belongs."""
 
 import ast
 import functools

@@ -1,6 +1,6 @@
 """The Wave-U-Net and its variants in NumPy's float64, for tests to compare `Models` with.
 
-Written from the papers' text and DESIGN §2, not from `Models`: whole blocks are functions, and a
+Written from the papers' text, not from `Models`: whole blocks are functions, and a
 variant is another function in their place. `Net.separate` is Table 1 of the Wave-U-Net paper;
 signals are `[B, T, C]`, kernels `[taps, inputs, outputs]` as in the papers' Conv1D(filters, taps).
 """
