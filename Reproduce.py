@@ -66,7 +66,7 @@ def say(line: str) -> None:
 
 
 def run_commandline(argv: Sequence[str], **changes: Any) -> None:
-    """As `main`, and end the process on bad input with one line and the exit status README lists."""
+    """As `main`; bad input ends the process with one line and the exit status README lists."""
     try:
         with ended_by_signals():
             main(argv, **changes)
