@@ -63,7 +63,9 @@ def cfg():
     identity_weight = 0.0  # of the identity loss: each clean source must come out as itself
     stage_start = "last"  # weights a stage goes on from: 'last' or 'best'
     eval_batch_size = 16  # windows at once in validation and separation; changes no result
-    output_path = "experiments"  # weights, curves and scores of every training
+    output_path = "experiments"  # weights, checkpoints, curves and scores of every training
+    checkpoint_minutes = 10  # between two checkpoints within an epoch; None: at its end alone
+    deterministic = False  # the same bits every time on a GPU too, where that is slower
 
     # scoring
     scorer = "bss_eval"  # BSS Eval v4 by this project, 'bss_eval', or by 'museval': same numbers

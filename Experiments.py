@@ -21,7 +21,7 @@ from sacred.utils import apply_backspaces_and_linefeeds
 
 from Observers import RunFolder, check_writable, checked_run_id, mongo_observer
 from Spec.Errors import ConfigError, JNetError, nearest
-from Terminal import check_interrupted, forget_interruptions, note_interruption
+from Terminal import check_interrupted, forget_interruptions, interrupt
 
 ROOT = Path(__file__).parent
 SOURCE_FOLDERS = ("", "Spec", "Models", "Input", "Engine", "Evaluation", "Reproduction")
@@ -38,7 +38,12 @@ SETTINGS.DISCOVER_SOURCES = "none"
 
 
 class Terminated(KeyboardInterrupt):
-    """A SIGTERM, as a scheduler sends it: the run ends as one that Ctrl-C interrupts."""
+    """A SIGTERM, as a scheduler sends it, or the SIGHUP of a closed terminal: the run ends as one
+    that Ctrl-C interrupts."""
+
+    def __init__(self, number: int = signal.SIGTERM):
+        super().__init__()
+        self.number = number
 
 
 class JNetExperiment(Experiment):
@@ -165,12 +170,12 @@ class JNetExperiment(Experiment):
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
     """Within the block Ctrl-C raises `KeyboardInterrupt`, and SIGTERM and a closed terminal raise
-    `Terminated`, so that no run stays RUNNING for ever; each is noted, in case it gets lost."""
+    `Terminated`, so that no run stays RUNNING for ever; each is noted, in case it gets lost.
+
+    Within `Terminal.interruptions_held` they wait for the block."""
 
     def stop(number, frame):
-        interruption = KeyboardInterrupt() if number == signal.SIGINT else Terminated()
-        note_interruption(interruption)
-        raise interruption
+        interrupt(KeyboardInterrupt() if number == signal.SIGINT else Terminated(number))
 
     forget_interruptions()
     try:
@@ -198,7 +203,7 @@ def sentence(error: BaseException) -> str:
 def exit_status(error: BaseException) -> int:
     """The status a process ends with: the error's own, or the shell's 128 + n for a signal n."""
     if isinstance(error, KeyboardInterrupt):
-        return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
+        return 128 + (error.number if isinstance(error, Terminated) else signal.SIGINT)
     return getattr(error, "exit_status", JNetError.exit_status)
 
 

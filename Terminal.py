@@ -1,21 +1,48 @@
 """Progress bars on the real terminal, out of every record; and interruptions that hold."""
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
+# `timeout` and a closing terminal send their signal twice: only a later one is a second wish.
+SAME_WISH = 1.0  # seconds
+
 _noted: list[KeyboardInterrupt] = []
+_times: list[float] = []
+_holding: list[bool] = []
 
 
-def note_interruption(interruption: KeyboardInterrupt) -> None:
-    """Remember a signal's exception: raised inside a library's callback it can get lost."""
+def interrupt(interruption: KeyboardInterrupt) -> None:
+    """What a signal's handler does: raise, unless a block holds interruptions back. In any case
+    it is noted: raised inside a library's callback an exception can get lost."""
     _noted.append(interruption)
+    _times.append(time.monotonic())
+    if not _holding or _times[-1] - _times[0] > SAME_WISH:
+        raise interruption
 
 
 def forget_interruptions() -> None:
     """Begin anew, before a run."""
     _noted.clear()
+    _times.clear()
+
+
+@contextmanager
+def interruptions_held() -> Iterator[Callable[[], None]]:
+    """Within the block a signal is only noted: the block calls what it gets, `check_interrupted`,
+    wherever it can stop, and the end of the block is such a place.
+
+    A second signal, more than `SAME_WISH` after the first, raises at once.
+    """
+    _holding.append(True)
+    try:
+        yield check_interrupted
+    finally:
+        _holding.pop()
+    check_interrupted()
 
 
 def check_interrupted() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -77,6 +78,14 @@ def path(key: str, value: Any) -> str:
     """`value`, when it is text, its leading ~ replaced, which no shell does behind an equals
     sign."""
     return os.path.expanduser(text(key, value))  # noqa: PTH111 - stays text
+
+
+def folder_name(key: str, value: Any) -> str:
+    """`value` as text, when it can name a folder within another; `key` is the entry's whole
+    name."""
+    if isinstance(value, bool) or not re.fullmatch(r"\w[\w.-]*", str(value)):
+        raise ConfigError(f"{key} is {value!r}: give letters, digits, '_', '-' and '.' alone")
+    return str(value)
 
 
 def text(key: str, value: Any) -> str:

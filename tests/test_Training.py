@@ -217,14 +217,43 @@ def test_the_captured_output_has_epochs_and_table_and_no_bars(document, recorded
     assert len(lines) < 60
 
 
-def test_a_second_training_does_not_write_over_the_first(trained, tiny, folder):
-    with pytest.raises(ConfigError, match="is a training already: give another experiment_id"):
+def test_a_training_that_is_finished_says_so_and_is_scored_as_before(
+    trained, tiny, folder, output, capsys
+):
+    before = {path: path.read_bytes() for path in output.glob("best.*")}
+    run = Training.ex.run(
+        config_updates={
+            "cfg": {**tiny, "output_path": str(folder / "experiments")},
+            "experiment_id": str(trained._id),
+            "seed": 3,
+        },
+        options={"--file_storage": str(folder / "again")},
+    )
+    assert f"{output} is trained: going on to its scores" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in output.glob("best.*")} == before
+    assert run.result == {**trained.result, "resumed": trained._id}
+    assert run.info["resumed"] == trained._id
+    again = json.loads((folder / "again" / str(run._id) / "metrics.json").read_text())
+    first = json.loads((folder / "runs" / str(trained._id) / "metrics.json").read_text())
+    assert again.keys() == first.keys()
+    for name, metric in first.items():
+        assert (again[name]["steps"], again[name]["values"]) == (metric["steps"], metric["values"])
+
+
+def test_a_training_under_the_name_of_another_is_refused(trained, tiny, folder):
+    entries = {**tiny, "output_path": str(folder / "experiments")}
+    with pytest.raises(ConfigError, match="is another training: seed is 4 and was 3"):
         Training.ex.run(
-            config_updates={
-                "cfg": {**tiny, "output_path": str(folder / "experiments")},
-                "experiment_id": str(trained._id),
-            },
+            config_updates={"cfg": entries, "experiment_id": str(trained._id), "seed": 4},
             options={"--unobserved": True},
+        )
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "", ".", "-x"])
+def test_an_experiment_id_that_is_no_folders_name_is_refused(tiny, name):
+    with pytest.raises(ConfigError, match="experiment_id is"):
+        Training.ex.run(
+            config_updates={"cfg": tiny, "experiment_id": name}, options={"--unobserved": True}
         )
 
 
