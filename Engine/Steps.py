@@ -64,7 +64,10 @@ class Steps:
         drawn = [
             variable for variable in trainer.separator.variables if id(variable) not in weights
         ]
-        named = {variable.path: variable for variable in trainer.optimizer.variables}
+        # Keras numbers optimizers and random states by how many this process has had.
+        named = {
+            f"optimizer/{variable.path.partition('/')[2]}": variable
+            for variable in trainer.optimizer.variables
+        }
         assert len(named) == len(trainer.optimizer.variables), "two variables of one name"
-        # Keras numbers random states by how many it made in this process: no name to go by.
         return {**named, **{f"random/{index}": one for index, one in enumerate(drawn)}}

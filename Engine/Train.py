@@ -312,7 +312,7 @@ def by_path(variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
 
 def values(variables: Mapping[str, keras.Variable]) -> Tensors:
     """What variables hold now."""
-    return {name: np.asarray(variable) for name, variable in variables.items()}
+    return {name: np.asarray(variable.value.numpy()) for name, variable in variables.items()}
 
 
 def assign(variables: Mapping[str, keras.Variable], tensors: Tensors, place: Path) -> None:
