@@ -20,12 +20,13 @@ class Steps:
         self.trainer.optimizer.build(trainer.trainable_variables)
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.failed = tf.Variable(NONE, dtype=tf.int64, trainable=False)
-        self._take = tf.function(self._step, jit_compile=trainer.jit_compile)
-        self.take = tf.function(self._take_next)
+        # Autograph would only cost time: no Python choice here hangs on a tensor.
+        self._take = tf.function(self._step, jit_compile=trainer.jit_compile, autograph=False)
+        self.take = tf.function(self._take_next, autograph=False)
 
     def _take_next(self, batches, number):
         """The next of `batches` as step `number` of the training."""
-        mix, sources = next(batches)
+        mix, sources = batches.get_next()
         self._take(mix, sources, number)
 
     def _step(self, mix, sources, number):
