@@ -21,13 +21,18 @@ class Steps:
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.failed = tf.Variable(NONE, dtype=tf.int64, trainable=False)
         # Autograph would only cost time: no Python choice here hangs on a tensor.
-        self._take = tf.function(self._step, jit_compile=trainer.jit_compile, autograph=False)
+        self._graph = tf.function(self._step, jit_compile=trainer.jit_compile, autograph=False)
         self.take = tf.function(self._take_next, autograph=False)
 
     def _take_next(self, batches, number):
         """The next of `batches` as step `number` of the training."""
         mix, sources = batches.get_next()
-        self._take(mix, sources, number)
+        self._graph(mix, sources, number)
+
+    def take_batch(self, mix, sources, number: int) -> None:
+        """A step on a batch of one's own, `[B, T, C]` and `[B, T, S, C]`."""
+        floats = tf.constant(mix, tf.float32), tf.constant(sources, tf.float32)
+        self._graph(*floats, tf.constant(number, tf.int64))
 
     def _step(self, mix, sources, number):
         trainer = self.trainer

@@ -27,6 +27,8 @@ NOT_COMPARED = (
     "num_workers",
     "eval_batch_size",
     "save_estimates",
+    "checkpoint_minutes",
+    "deterministic",
 )
 SCORING = ("passes",)  # these change the scores, but not the training
 TEST_SET = "test"
