@@ -183,3 +183,19 @@ def test_a_training_that_is_told_to_stop_loses_no_step(forked, entries, undistur
     assert metrics["validation.loss"]["steps"] == [EPOCH_STEPS * (n + 1) for n in range(8)]
     last = training.output.read_text().splitlines()[-1]
     assert last.startswith(f"weights {training.place / 'best.safetensors'} sha256 ")
+
+
+def test_a_training_that_blows_up_fails_and_keeps_its_best(forked, entries, tmp_path):
+    """Its second stage cannot go well. Started again it goes on, to the same end."""
+    training = Training(forked, {**entries, "learning_rates": [1e-3, 1e30]}, tmp_path)
+    for _ in range(2):
+        assert training.run() == 3, training.output.read_text()
+        last = training.output.read_text().splitlines()[-1]
+        assert last.startswith("Training.py: the loss or its gradient is no longer finite in step ")
+        assert "which heard " in last
+        record = max((training.folder / "runs").glob("[0-9]*"))
+        assert json.loads((record / "run.json").read_text())["status"] == "FAILED"
+        manifest = json.loads((training.place / "best.json").read_text())
+        assert manifest["sha256"] == sha256_of(training.place / "best.safetensors")
+        assert manifest["step"] <= 4 * EPOCH_STEPS
+    assert training.resumed_after() >= 4 * EPOCH_STEPS
