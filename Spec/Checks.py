@@ -37,10 +37,12 @@ def listed(key: str, values: Any) -> tuple:
     return tuple(values)
 
 
-def whole(key: str, value: Any, at_least: int) -> int:
-    """`value`, when it is a whole number of at least `at_least`."""
+def whole(key: str, value: Any, at_least: int, at_most: int | None = None) -> int:
+    """`value`, when it is a whole number of at least `at_least`, and no more than `at_most`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
         raise ConfigError(f"cfg.{key} is {value!r}: give a whole number of at least {at_least}")
+    if at_most is not None and value > at_most:
+        raise ConfigError(f"cfg.{key} is {value!r}: give a whole number of at most {at_most}")
     return value
 
 

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from Spec.Errors import DataError
+from Spec.Errors import DataError, RecordError
 
-LONGEST_NAME = 235  # bytes; 255 is what file systems take, and suffixes are put to it
+LONGEST_NAME = 230  # bytes; 255 is what file systems take, and suffixes are put to it
+
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
@@ -51,11 +52,24 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Errors of the disk within the block as a `RecordError` that names `place`."""
+    try:
+        yield
+    except OSError as error:
+        raise RecordError(
+            f"{place}: cannot be written ({error.strerror}): make room, or write elsewhere"
+        ) from error
+
+
 def refuse_unfit_name(what: str, name: str) -> None:
     """`DataError` for a name that cannot be a file's or a folder's within another: it would lead
     elsewhere or be hidden, or could not be printed or written. `what` says whose it is."""
     if not name or name.startswith(".") or "/" in name:
-        raise DataError(f"{what} {name!r} cannot name a file: rename it, without '/' or leading '.'")
+        raise DataError(
+            f"{what} {name!r} cannot name a file: rename it, without '/' or leading '.'"
+        )
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise DataError(f"{what} {name!r} has a name that cannot be printed: rename it")
     if len(name.encode()) > LONGEST_NAME:
