@@ -10,24 +10,22 @@ from tqdm import tqdm
 # `timeout` and a closing terminal send their signal twice: only a later one is a second wish.
 SAME_WISH = 1.0  # seconds
 
-_noted: list[KeyboardInterrupt] = []
-_times: list[float] = []
-_holding: list[bool] = []
+_noted: list[tuple[float, KeyboardInterrupt]] = []
+_holding: list[bool] = []  # as many as there are blocks that hold
 
 
 def interrupt(interruption: KeyboardInterrupt) -> None:
     """What a signal's handler does: raise, unless a block holds interruptions back. In any case
     it is noted: raised inside a library's callback an exception can get lost."""
-    _noted.append(interruption)
-    _times.append(time.monotonic())
-    if not _holding or _times[-1] - _times[0] > SAME_WISH:
+    now = time.monotonic()
+    _noted.append((now, interruption))
+    if not _holding or now - _noted[0][0] > SAME_WISH:
         raise interruption
 
 
 def forget_interruptions() -> None:
     """Begin anew, before a run."""
     _noted.clear()
-    _times.clear()
 
 
 @contextmanager
@@ -48,7 +46,7 @@ def interruptions_held() -> Iterator[Callable[[], None]]:
 def check_interrupted() -> None:
     """Raise again what was noted, should whoever it was raised in have swallowed it."""
     if _noted:
-        raise _noted[0]
+        raise _noted[0][1]
 
 
 def bar(title: str) -> Callable[[str, int, int], None]:
