@@ -70,6 +70,7 @@ def cfg():
     # scoring
     scorer = "bss_eval"  # BSS Eval v4 by this project, 'bss_eval', or by 'museval': same numbers
     passes = 1  # passes of separation: every estimate goes through the network again
+    whole_song = False  # a song as one long window: without context not what the papers did
     save_estimates = False  # also write the separated songs as audio
 
 

@@ -29,7 +29,8 @@ def train_and_score(cfg, seed, experiment_id, _run):
 
     ready_scorer(run.scoring)  # before a training of days, not after
     from Input.Collection import find_songs
-    from Input.Store import prepare, refuse_short_songs
+    from Input.Preparation import prepare
+    from Input.Store import refuse_short_songs
     from Spec.Shapes import output_frames
 
     songs = [
@@ -56,6 +57,7 @@ def train_and_score(cfg, seed, experiment_id, _run):
             run.model,
             run.scoring,
             run.training.eval_batch_size,
+            trained.sha256,
             songs,
             place.folder,
             _run,
