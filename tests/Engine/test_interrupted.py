@@ -9,7 +9,7 @@ from Config import specs
 from Engine.Checkpoints import newest_checkpoint
 from Engine.Resume import Place
 from Engine.Train import train
-from Input.Store import prepare
+from Input.Preparation import prepare
 from Spec.Errors import WeightsError
 from Spec.Shapes import ONLY_WAVE_U_NET
 from tests.Engine.test_Train import Record, copied

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from Input import Pipeline
 from Input.Draws import draw_batch
-from Input.Pipeline import Snippets, training_batches, validation_batches
-from Input.Store import prepare
+from Input.Pipeline import training_batches, validation_batches
+from Input.Preparation import prepare
 from Spec.Errors import DataError
 from Spec.Shapes import input_frames, output_frames
 from tests.Input.songs import quiet, spec, write_corpus, write_song
@@ -85,14 +84,23 @@ def test_a_run_that_starts_later_goes_on_with_the_same_batches(store, model):
         np.testing.assert_array_equal(first[1], second[1])
 
 
-def test_a_window_reaches_over_both_ends_of_a_song_into_silence(store, songs, monkeypatch, model):
-    monkeypatch.setattr(Pipeline, "input_frames", lambda spec: 3000)
-    monkeypatch.setattr(Pipeline, "output_frames", lambda spec: 1000)
-    snippets = Snippets(store, "test", model)  # one song of 1024 frames
-    (window,) = snippets.cut(np.array([0]), np.array([20])) * np.float64(snippets.scales[0])
-    assert not window[:980].any()
-    np.testing.assert_allclose(window[980 : 980 + 1024], songs["f"], atol=1e-6)
-    assert not window[980 + 1024 :].any()
+def test_the_first_snippets_of_a_batch_are_the_smaller_batch(store, shaped):
+    """So one iterator of the largest batch serves stages of different batch sizes."""
+    large = taken(training_batches(store, shaped, 7, 1, 0), 3)
+    small = taken(training_batches(store, shaped, 3, 1, 0), 3)
+    for first, second in zip(large, small, strict=True):
+        for whole, part in zip(first, second, strict=True):
+            np.testing.assert_array_equal(whole[:3], part)
+
+
+def test_batches_that_are_held_stay_as_they_are(store, model):
+    """Their memory is used again, but not before they are gone."""
+    batches = iter(training_batches(store, model, 4, 1, 0))
+    held = [next(batches) for _ in range(12)]
+    again = taken(training_batches(store, model, 4, 1, 0), 12)
+    for kept, fresh in zip(held, again, strict=True):
+        for tensor, wanted in zip(kept, fresh, strict=True):
+            np.testing.assert_array_equal(tensor.numpy(), wanted)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])

@@ -50,12 +50,30 @@ def outputs() -> dict[str, np.ndarray]:
         separator = build(specs({**SMALL, **changes}, seed=7).model)
         random = np.random.default_rng(3)
         mix = random.uniform(-0.5, 0.5, (2, *separator.input_shape[1:])).astype(np.float32)
-        estimates = separator(mix, training=False)
-        found[kind] = keras.ops.convert_to_numpy(estimates)
-        if estimates.shape[1] == mix.shape[1]:
-            again = own_outputs(separator, estimates, training=False)
-            found[f"{kind}, second pass"] = keras.ops.convert_to_numpy(again)
+        for name, estimates in compiled(passes_of(separator))(mix).items():
+            found[f"{kind}, {name}"] = keras.ops.convert_to_numpy(estimates)
     return found
+
+
+def passes_of(separator):
+    """A function from a mix to the first pass and, where its length allows one, the second."""
+
+    def passes(mix):
+        first = separator(mix, training=False)
+        if first.shape[1] != mix.shape[1]:
+            return {"first pass": first}
+        return {"first pass": first, "second pass": own_outputs(separator, first, training=False)}
+
+    return passes
+
+
+def compiled(function):
+    """`function` as one program under JAX, which else compiles every operation by itself."""
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    return jax.jit(function)
 
 
 if __name__ == "__main__":

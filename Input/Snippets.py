@@ -1,0 +1,106 @@
+"""Snippets of stored songs: cut, scaled and mixed at the pace of the memory, with NumPy alone.
+
+What costs here is touching memory, so every sample is read once from the mapped song, written once
+as a scaled source and once into the mix, a snippet after another while it is in the cache; and
+batches are made in the memory of those that nobody holds any more.
+"""
+
+import weakref
+from collections import defaultdict
+from math import prod
+
+import numpy as np
+
+from Input.Store import Store, StoredSong
+from Spec.Model import ModelSpec
+from Spec.Shapes import input_frames, output_frames
+
+STRETCH = 64  # frames scaled in one go: enough that NumPy's inner loops are worth their start
+ALIGNMENT = 64  # bytes; TensorFlow takes an array that begins at a multiple without copying it
+
+
+class Snippets:
+    """The songs of one set, and batches cut out of them."""
+
+    def __init__(self, store: Store, subset: str, spec: ModelSpec):
+        self.spec = spec
+        self.songs: tuple[StoredSong, ...] = store.subset(subset)
+        self.arrays = [np.asarray(store.open(song)) for song in self.songs]
+        self.frames = np.array([song.frames for song in self.songs])
+        self.scales = np.array([song.scale for song in self.songs], np.float32)
+        # Frames of context that a window needs on either side of what it gives out.
+        self.context = (input_frames(spec) - output_frames(spec)) // 2
+        self.buffers = Buffers()
+
+    def batch(
+        self, songs: np.ndarray, offsets: np.ndarray, gains: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Snippets of `songs` [B] whose output begins at `offsets` [B], each source times its
+        `gains` [B, S]: the mix with its context [B, T, C] and what a model should make of it
+        [B, T, S, C], float32. Beyond a song's ends is silence."""
+        heard, wanted = input_frames(self.spec), output_frames(self.spec)
+        lanes = (len(self.spec.sources), self.spec.num_channels)
+        mix = self.buffers.take(len(songs), heard, lanes[1])
+        sources = self.buffers.take(len(songs), wanted, *lanes)
+        window = np.empty((heard, *lanes), np.float32) if self.context else None
+        factors = gains.astype(np.float32) * self.scales[songs, np.newaxis]  # [B, S]
+        for row, (song, offset) in enumerate(zip(songs, offsets, strict=True)):
+            whole = sources[row] if window is None else window
+            self._cut(whole, song, int(offset) - self.context)
+            scale(whole, factors[row])
+            add(whole, mix[row])
+            if window is not None:
+                sources[row] = window[self.context : self.context + wanted]
+        return mix, sources
+
+    def _cut(self, window: np.ndarray, song: int, first: int) -> None:
+        """Fill `window` [T, S, C] with a song from frame `first` on, which may be before it."""
+        begin, end = max(first, 0), min(first + len(window), self.frames[song])
+        window[: begin - first] = 0
+        np.copyto(window[begin - first : end - first], self.arrays[song][begin:end])
+        window[end - first :] = 0
+
+
+def scale(window: np.ndarray, factors: np.ndarray) -> None:
+    """Multiply the sources of `window` [T, S, C] by `factors` [S], in place."""
+    flat = window.reshape(len(window), -1)  # [T, S × C]
+    lanes = np.repeat(factors, window.shape[2])
+    whole = len(flat) - len(flat) % STRETCH
+    stretches = flat[:whole].reshape(-1, STRETCH * len(lanes))
+    stretches *= np.tile(lanes, STRETCH)
+    flat[whole:] *= lanes
+
+
+def add(window: np.ndarray, mix: np.ndarray) -> None:
+    """Put the sum of the sources of `window` [T, S, C] into `mix` [T, C]."""
+    # Two channels are added at once, as the two parts of a complex number.
+    kind = np.complex64 if window.shape[2] % 2 == 0 else np.float32
+    window, mix = window.view(kind), mix.view(kind)
+    for lane in range(mix.shape[1]):
+        np.add(window[:, 0, lane], window[:, 1, lane], out=mix[:, lane])
+        for source in range(2, window.shape[1]):
+            mix[:, lane] += window[:, source, lane]
+
+
+class Buffers:
+    """Memory for arrays that come and go: the system takes longer to hand out new memory, page by
+    page, than to have it filled."""
+
+    def __init__(self):
+        self.free: defaultdict[int, list[bytearray]] = defaultdict(list)
+
+    def take(self, *shape: int) -> np.ndarray:
+        """An array of float32, its content undefined. When nobody holds it or a part of it any
+        more, its memory is handed out again."""
+        size = prod(shape) * np.dtype(np.float32).itemsize
+        free = self.free[size]
+        memory = free.pop() if free else bytearray(size + ALIGNMENT)
+        # Of memory that is no array itself, this array is what its parts hold on to.
+        array = np.ndarray(shape, np.float32, memory, aligned(memory))
+        weakref.finalize(array, free.append, memory).atexit = False
+        return array
+
+
+def aligned(memory: bytearray) -> int:
+    """The first byte of `memory` whose address is a multiple of `ALIGNMENT`."""
+    return -np.frombuffer(memory, np.uint8).ctypes.data % ALIGNMENT
