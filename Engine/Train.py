@@ -127,8 +127,9 @@ class Running:
             self.end_stage()
         self.save()
 
-    def take_steps(self) -> tuple[float, float]:
-        """Train to the end of the epoch; its mean loss, and the steps taken in a second."""
+    def take_steps(self) -> tuple[float, float | None]:
+        """Train to the end of the epoch; its mean loss, and the steps taken in a second, where
+        there were any left to take."""
         stage = self.state.progress.stage_spec(self.training)
         self.trainer.optimizer.learning_rate.assign(stage.learning_rate)
         self.steps.begin_epoch(self.state.loss_sum)
@@ -151,7 +152,8 @@ class Running:
                 self.save_if_due()
         self.refuse_failed_step()
         loss = float(self.steps.loss_sum) / self.training.epoch_steps
-        return loss, (self.training.epoch_steps - first) / (time.perf_counter() - began)
+        taken = self.training.epoch_steps - first
+        return loss, taken / (time.perf_counter() - began) if taken else None
 
     def measured(self, loss_of: Callable[[Iterable], float], batches: Iterable) -> float:
         """The exact loss over `batches`, between which the training can be interrupted."""
@@ -244,9 +246,9 @@ class Running:
         if not progress.is_over(self.training) and self.training.stage_start == "best":
             load_weights(self.trainer.separator, self.model, self.weights)
 
-    def report(self, loss: float, validation: float, pace: float) -> None:
+    def report(self, loss: float, validation: float, pace: float | None) -> None:
         """The epoch's numbers to the curves, and as one line to the terminal; `pace` in steps a
-        second."""
+        second, None for an epoch that only lacked its validation."""
         progress, training = self.state.progress, self.training
         rate = progress.stage_spec(training).learning_rate
         self.curves.log(
@@ -254,13 +256,14 @@ class Running:
             training__loss=loss,
             validation__loss=validation,
             training__learning_rate=rate,
-            training__steps_per_second=pace,
+            **({} if pace is None else {"training__steps_per_second": pace}),
         )
+        speed = "" if pace is None else f"{pace:.3g} steps/s  "
         waited = "best" if progress.improved else f"{progress.waited}/{training.patience} waited"
         print(
             f"stage {progress.stage + 1}/{len(training.stages)}  epoch {progress.epoch}  "
             f"step {progress.step}  learning rate {rate:g}  loss {loss:.6g}  "
-            f"validation {validation:.6g}  {pace:.3g} steps/s  {waited}",
+            f"validation {validation:.6g}  {speed}{waited}",
             flush=True,
         )
 
