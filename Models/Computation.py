@@ -22,7 +22,8 @@ def computation(model: keras.Model, spec: ModelSpec, precision: str = "float32")
     every weight. `precision` is one of `Spec.Training.PRECISIONS`: what is computed in between
     mix and outputs; weights, outputs and what comes out are float32.
     """
-    device = "gpu" if keras.distribution.list_devices("gpu") else "cpu"
+    devices = keras.distribution.list_devices()
+    device = "gpu" if any(name.startswith("gpu") for name in devices) else "cpu"
     way = WAYS.get((spec.network, keras.backend.backend(), device), plain)
     return way(model, spec, precision)
 

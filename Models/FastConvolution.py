@@ -20,7 +20,7 @@ def same(taps: int) -> Padding:
     return (taps - 1) // 2, taps // 2
 
 
-def leaky_convolution(x, kernel, bias, padding: Padding, stride: int = 1):
+def leaky_convolution(x, kernel, bias, padding: Padding):
     """LeakyReLU of a convolution, one operation: [B, T, C] → [B, T', F].
 
     The gradient needs no more than the output: its sign is that of what went in.
@@ -28,13 +28,13 @@ def leaky_convolution(x, kernel, bias, padding: Padding, stride: int = 1):
 
     @tf.custom_gradient
     def operation(x, kernel, bias):
-        y = leaky_relu(tf.nn.bias_add(correlated(x, kernel, padding, stride), bias))
+        y = leaky_relu(tf.nn.bias_add(correlated(x, kernel, padding), bias))
 
         def gradient(dy):
             dy = leaky_gradient(dy, y)
             return (
-                input_gradient(x, kernel, dy, padding, stride),
-                kernel_gradient(x, kernel, dy, padding, stride),
+                input_gradient(x, kernel, dy, padding),
+                kernel_gradient(x, kernel, dy, padding),
                 sum_over_frames(dy),
             )
 
@@ -182,12 +182,12 @@ def sum_over_frames(dy):
     return tf.matmul(tf.ones((1, tf.shape(rows)[0]), dy.dtype), rows)[0]
 
 
-def method(taps: int, padding: Padding, stride: int) -> str:
+def method(taps: int, padding: Padding) -> str:
     """TensorFlow's word for the padding; 'VALID' of an input padded by hand where it has none.
 
     It has one for any padding, but oneDNN's gradients do not know it.
     """
-    return "SAME" if padding == same(taps) and stride == 1 else "VALID"
+    return "SAME" if padding == same(taps) else "VALID"
 
 
 def padded(x, padding: Padding):
@@ -195,33 +195,33 @@ def padded(x, padding: Padding):
     return tf.pad(x, [[0, 0], padding, [0, 0]]) if any(padding) else x
 
 
-def correlated(x, kernel, padding: Padding, stride: int = 1):
+def correlated(x, kernel, padding: Padding):
     """The convolution itself."""
-    known = method(kernel.shape[0], padding, stride)
+    known = method(kernel.shape[0], padding)
     x = x if known == "SAME" else padded(x, padding)
-    return tf.nn.conv1d(x, kernel, stride, known)
+    return tf.nn.conv1d(x, kernel, 1, known)
 
 
-def input_gradient(x, kernel, dy, padding: Padding, stride: int = 1):
+def input_gradient(x, kernel, dy, padding: Padding):
     """The gradient of a convolution with respect to its input."""
-    known = method(kernel.shape[0], padding, stride)
+    known = method(kernel.shape[0], padding)
     frames = x.shape[1]
     before, after = (0, 0) if known == "SAME" else padding
     dx = tf.raw_ops.Conv2DBackpropInput(
         input_sizes=(tf.shape(x)[0], 1, before + frames + after, x.shape[2]),
         filter=kernel[None],
         out_backprop=dy[:, None],
-        strides=[1, 1, stride, 1],
+        strides=[1, 1, 1, 1],
         padding=known,
     )[:, 0]
     return dx[:, before : before + frames] if before + after else dx
 
 
-def kernel_gradient(x, kernel, dy, padding: Padding, stride: int = 1):
+def kernel_gradient(x, kernel, dy, padding: Padding):
     """The gradient of a convolution with respect to its kernel."""
     taps = kernel.shape[0]
-    known = method(taps, padding, stride)
-    if stride == 1 and taps >= LONG_KERNEL and dy.shape[1] > PIECE_FRAMES:
+    known = method(taps, padding)
+    if taps >= LONG_KERNEL and dy.shape[1] > PIECE_FRAMES:
         x, dy = pieces(padded(x, padding), dy, taps)
         known = "VALID"
     elif known == "VALID":
@@ -230,7 +230,7 @@ def kernel_gradient(x, kernel, dy, padding: Padding, stride: int = 1):
         input=x[:, None],
         filter_sizes=(1, *kernel.shape),
         out_backprop=dy[:, None],
-        strides=[1, 1, stride, 1],
+        strides=[1, 1, 1, 1],
         padding=known,
     )[0]
 

@@ -11,7 +11,11 @@ import keras
 from keras import ops
 
 from Models import FastConvolution as fast
-from Models.Polyphase import interpolated_convolution, leaky_convolution_by_halves
+from Models.Polyphase import (
+    decimated_leaky_convolution,
+    interpolated_convolution,
+    leaky_convolution_by_halves,
+)
 from Spec.Model import ModelSpec
 
 
@@ -51,12 +55,12 @@ class FastUnet:
         """That of the convolutions in the spec's mode."""
         return (0, 0) if self.spec.context else fast.same(taps)
 
-    def convolution(self, x, name: str, stride: int = 1):
+    def convolution(self, x, name: str):
         """A convolution of a block and its LeakyReLU."""
         kernel, bias = self.kernel_and_bias(name)
-        if stride == 1 and self.gains_by_halves(x, kernel):
+        if self.gains_by_halves(x, kernel):
             return leaky_convolution_by_halves(x, kernel, bias)[0]
-        return fast.leaky_convolution(x, kernel, bias, self.padding(kernel.shape[0]), stride)
+        return fast.leaky_convolution(x, kernel, bias, self.padding(kernel.shape[0]))
 
     def gains_by_halves(self, x, kernel) -> bool:
         """Whether a convolution is faster by halves: long enough to pay for the sums around it, and
@@ -73,17 +77,18 @@ class FastUnet:
         )
 
     def encoder_block(self, x, level: int):
-        """What is kept for the skip, and every second frame of it."""
+        """What is kept for the skip, None where there is none, and every second frame of it."""
         name = f"encoder_{level:02d}"
         if self.spec.block(level) == "multires":
             kept = self.multires([x], name)
-        elif self.spec.skip(level) == "none":
-            return None, self.convolution(x, f"{name}_conv", stride=2)
-        else:
-            kernel, bias = self.kernel_and_bias(f"{name}_conv")
-            if self.gains_by_halves(x, kernel):
-                return leaky_convolution_by_halves(x, kernel, bias)
-            kept = self.convolution(x, f"{name}_conv")
+            return kept, fast.decimate(kept)
+        kernel, bias = self.kernel_and_bias(f"{name}_conv")
+        padding = self.padding(kernel.shape[0])
+        if self.spec.skip(level) == "none":
+            return None, decimated_leaky_convolution(x, kernel, bias, padding)
+        if self.gains_by_halves(x, kernel):
+            return leaky_convolution_by_halves(x, kernel, bias)
+        kept = fast.leaky_convolution(x, kernel, bias, padding)
         return kept, fast.decimate(kept)
 
     def decoder_block(self, x, kept, level: int):

@@ -9,10 +9,12 @@ import numpy as np
 from keras import ops
 
 from Models.FastConvolution import (
+    Padding,
     add_rows,
     convolution,
     halves,
     interleaved,
+    leaky_convolution,
     leaky_convolution_over,
     padded,
     same,
@@ -134,3 +136,24 @@ def placed(shifts: list[tuple[int, int]], taps: int) -> np.ndarray:
     for shift, tap in shifts:
         mixing[shift + before, tap] = 1.0
     return mixing
+
+
+def decimated_leaky_convolution(x, kernel, bias, padding: Padding):
+    """Every second frame of LeakyReLU of a convolution, the first kept: [B, T, C] → [B, T', F].
+
+    Frames in pairs are channels side by side, over which the taps in pairs go in single steps: a
+    convolution in steps of two is no substitute, its gradients are slow.
+    """
+    taps, channels, filters = kernel.shape
+    before, after = padding
+    outputs = (x.shape[1] + before + after - taps) // 2 + 1
+    skipped = before % 2  # frames to begin with a whole pair
+    pairs = (taps + skipped + 1) // 2
+    kernel = ops.pad(kernel, ((skipped, 2 * pairs - taps - skipped), (0, 0), (0, 0)))
+    kernel = ops.reshape(kernel, (pairs, 2 * channels, filters))
+    before += skipped
+    wanted = 2 * (outputs + pairs - 1)
+    x = padded(x, (before, max(0, wanted - before - x.shape[1])))
+    x = x if x.shape[1] == wanted else x[:, :wanted]
+    x = ops.reshape(x, (-1, wanted // 2, 2 * channels))
+    return leaky_convolution(x, kernel, bias, (0, 0))

@@ -13,6 +13,7 @@ import numpy as np
 
 from Config import DEFAULTS, specs
 from Models.Build import build
+from Models.Computation import computation
 from Models.Passes import own_outputs
 
 SMALL = {
@@ -47,13 +48,15 @@ def outputs() -> dict[str, np.ndarray]:
     """Estimates and second passes of every kind, its weights from seed 7."""
     found = {}
     for kind, changes in KINDS.items():
-        separator = build(specs({**SMALL, **changes}, seed=7).model)
+        spec = specs({**SMALL, **changes}, seed=7).model
+        separator = build(spec)
+        separate = computation(separator, spec)  # the plain graph with JAX
         random = np.random.default_rng(3)
         mix = random.uniform(-0.5, 0.5, (2, *separator.input_shape[1:])).astype(np.float32)
-        estimates = separator(mix, training=False)
+        estimates = separate(mix, training=False)
         found[kind] = keras.ops.convert_to_numpy(estimates)
         if estimates.shape[1] == mix.shape[1]:
-            again = own_outputs(separator, estimates, training=False)
+            again = own_outputs(separate, estimates, training=False)
             found[f"{kind}, second pass"] = keras.ops.convert_to_numpy(again)
     return found
 
