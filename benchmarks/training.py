@@ -148,7 +148,8 @@ def convolution() -> tuple[Callable[[], None], float]:
 
 def machine() -> dict:
     """What the figures were read on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    said = Path("/proc/cpuinfo")
+    lines = said.read_text().splitlines() if said.exists() else []
     facts = {
         key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
     }

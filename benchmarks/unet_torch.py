@@ -1,8 +1,9 @@
 """The Wave-U-Net of U1 in PyTorch, as a peer that `benchmarks/training.py` times.
 
 `python benchmarks/unet_torch.py START.npz` trains from the weights, on the batch and at the
-learning rate in the file: for each line it reads it takes one step and answers with a line,
-the loss and the seconds, the clock's and the processor's. It needs PyTorch and NumPy and nothing of this repository.
+learning rate in the file: for each line it reads it takes one step and answers with a line: the
+loss and the seconds, the clock's and the processor's. It needs PyTorch and NumPy, and nothing of
+this repository.
 """
 
 import sys
