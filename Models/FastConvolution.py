@@ -28,7 +28,7 @@ def leaky_convolution(x, kernel, bias, padding: Padding):
 
     @tf.custom_gradient
     def operation(x, kernel, bias):
-        y = leaky_relu(tf.nn.bias_add(correlated(x, kernel, padding), bias))
+        y = leaky_relu(tf.nn.bias_add(correlated(x, kernel, padding), bias))[:, 0]
 
         def gradient(dy):
             dy = leaky_gradient(dy, y)
@@ -48,7 +48,8 @@ def leaky_convolution_over(added, x, kernel, bias, padding: Padding):
 
     @tf.custom_gradient
     def operation(added, x, kernel, bias):
-        y = leaky_relu(tf.nn.bias_add(correlated(x, kernel, padding), bias) + added)
+        y = tf.nn.bias_add(correlated(x, kernel, padding), bias) + added[:, None]
+        y = leaky_relu(y)[:, 0]
 
         def gradient(dy):
             dy = leaky_gradient(dy, y)
@@ -72,7 +73,7 @@ def convolution(x, kernel, padding: Padding):
         def gradient(dy):
             return input_gradient(x, kernel, dy, padding), kernel_gradient(x, kernel, dy, padding)
 
-        return correlated(x, kernel, padding), gradient
+        return correlated(x, kernel, padding)[:, 0], gradient
 
     return operation(x, kernel)
 
@@ -196,10 +197,11 @@ def padded(x, padding: Padding):
 
 
 def correlated(x, kernel, padding: Padding):
-    """The convolution itself."""
+    """The convolution itself, [B, 1, T', F]: oneDNN makes one operation of it, a bias and a
+    LeakyReLU only where nothing reshapes in between."""
     known = method(kernel.shape[0], padding)
     x = x if known == "SAME" else padded(x, padding)
-    return tf.nn.conv1d(x, kernel, 1, known)
+    return tf.nn.conv2d(x[:, None], kernel[None], 1, known)
 
 
 def input_gradient(x, kernel, dy, padding: Padding):

@@ -80,15 +80,16 @@ def edges_corrected(y, ends, kernel, share):
     sample whole, not halved, where it repeats; `ends` are these samples."""
     frames, half = y.shape[1], (kernel.shape[0] - 1) // 2
     first, last = ends  # [B, C]
+    matrices = ops.unstack(kernel, axis=0)  # [C, F] each
     later = 0.5 if share is None else 1.0 - share
     # Output t hears the upsampled frame t + tap − half; that before the first is frame −1.
     before = [tap for tap in range(half) if half - 1 - tap < frames]
     rows = [half - 1 - tap for tap in before]
-    corrections = [ops.matmul(-later * first, kernel[tap]) for tap in before]
+    corrections = [ops.matmul(-later * first, matrices[tap]) for tap in before]
     if share is None:
         after = [tap for tap in range(half, kernel.shape[0]) if frames - 1 + half - tap >= 0]
         rows += [frames - 1 + half - tap for tap in after]
-        corrections += [ops.matmul(0.5 * last, kernel[tap]) for tap in after]
+        corrections += [ops.matmul(0.5 * last, matrices[tap]) for tap in after]
     return add_rows(y, rows, ops.stack(corrections, axis=1)) if rows else y
 
 
