@@ -64,11 +64,14 @@ def cfg():
     precision = "float32"  # computed in training: float32, mixed_bfloat16, mixed_float16 (GPUs)
     stage_start = "last"  # weights a stage goes on from: 'last' or 'best'
     eval_batch_size = 16  # windows at once in validation and separation; changes no result
-    output_path = "experiments"  # weights, curves and scores of every training
+    output_path = "experiments"  # weights, checkpoints, curves and scores of every training
+    checkpoint_minutes = 10  # between two checkpoints within an epoch; None: at its end alone
+    deterministic = False  # the same bits every time on a GPU too, where that is slower
 
     # scoring
     scorer = "bss_eval"  # BSS Eval v4 by this project, 'bss_eval', or by 'museval': same numbers
     passes = 1  # passes of separation: every estimate goes through the network again
+    whole_song = False  # a song as one long window: without context not what the papers did
     save_estimates = False  # also write the separated songs as audio
 
 

@@ -18,7 +18,7 @@ def config():
 @ex.main
 def prepare(cfg, seed):
     """Resample every song once into the store that training reads."""
-    from Input.Store import prepare as prepare_store
+    from Input.Preparation import prepare as prepare_store
 
     store = prepare_store(specs(cfg, seed).data, bar("preparing songs"))
     counts = ", ".join(f"{len(store.subset(name))} {name}" for name in ("train", "valid", "test"))
@@ -30,9 +30,11 @@ ex.command(prepare)
 
 @ex.command(unobserved=True)
 def check(cfg, seed):
-    """Decode every song: count, lengths, rates, additivity, damage. Status 2 if any is wrong."""
+    """Decode every song: count, lengths, rates, additivity, damage; then read what is prepared of
+    them. Status 2 if any is wrong."""
     from Input.Check import check_songs, report
-    from Input.Store import damaged_songs, existing_store
+    from Input.Preparation import existing_store, is_whole
+    from Input.StoreCheck import store_damage
     from Spec.Shapes import output_frames
 
     run = specs(cfg, seed)
@@ -45,10 +47,17 @@ def check(cfg, seed):
     store = existing_store(run.data)
     if store is None:
         return
-    damaged = damaged_songs(store, bar("checking prepared songs"))
+    if not is_whole(store):
+        print(f"{store} is not whole yet: to prepare goes on with it")
+        return
+    damaged = store_damage(store, run.data, bar("checking prepared songs"))
     if damaged:
-        raise DataError(f"{store.folder}: {damaged[0]!r} is damaged: remove it to prepare anew")
-    print(f"{store.folder} holds what was prepared")
+        print("\n".join(f"damaged: {line}" for line in damaged))
+        raise DataError(
+            f"{store}: is damaged in {len(damaged)} places, the first is {damaged[0]}: remove the "
+            f"files named and manifest.json, then prepare again"
+        )
+    print(f"{store} holds what was prepared")
 
 
 @ex.command(unobserved=True)

@@ -16,7 +16,8 @@ def config():
     seed = 1  # changes no score; kept with the record
     model_path = None  # weights to score, a .safetensors with its .json beside it
     subset = "test"  # songs to score: 'test', 'valid' or 'train'
-    output_path = None  # folder for the scores; None: evaluations/<run> beside the weights
+    # Folder for the scores, gone on with where it has some; None: evaluations/<run> by the weights
+    output_path = None
 
 
 @ex.main
@@ -32,8 +33,6 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
         folder = weights.parent / "evaluations" / str(_run._id or new_run_id())
     else:
         folder = Path(text_entry("output_path", output_path, ""))
-    if (folder / "scores.json").exists():
-        raise ConfigError(f"{folder}: holds scores already: give another output_path")
     from Evaluation.Scoring import ready_scorer
     from Input.Collection import find_songs
     from Input.Store import store_name
@@ -51,11 +50,14 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
     load_weights(separator, run.model, weights)
     check_writable(folder, "give another output_path")
     _run.add_artifact(str(manifest_path(weights)), manifest_path(weights).name, content_type=JSON)
+    print(f"scoring into {folder}", flush=True)
+    sha256 = read_manifest(weights)["sha256"]
     scores = score_model(
         separator,
         run.model,
         run.scoring,
         run.training.eval_batch_size,
+        sha256,
         songs,
         folder,
         _run,
@@ -65,7 +67,7 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
         "folder": str(folder),
         "store": store_name(run.data, found),
         "weights": str(weights),
-        "weights_sha256": read_manifest(weights)["sha256"],
+        "weights_sha256": sha256,
         "subset": subset,
         "scores": scores,
     }

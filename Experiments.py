@@ -6,6 +6,7 @@ environment variable JNET_MONGO_URL. Both have the run under the same id.
 
 import ast
 import logging
+import re
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,16 +17,20 @@ from typing import Any, NoReturn
 
 from docopt import DocoptExit
 from sacred import SETTINGS, Experiment, Ingredient
-from sacred.dependencies import Source
+from sacred.dependencies import Source, get_digest
 from sacred.utils import apply_backspaces_and_linefeeds
 
-from Observers import RunFolder, check_writable, checked_run_id, mongo_observer
-from Spec.Errors import ConfigError, JNetError, nearest
-from Terminal import check_interrupted, forget_interruptions, note_interruption
+from MongoObserver import RunDocument, mongo_observer
+from Observers import RunFolder, check_writable, checked_run_id
+from Spec.Errors import ConfigError, JNetError, RunFailed, nearest
+from Terminal import check_interrupted, forget_interruptions, interrupt
 
 ROOT = Path(__file__).parent
-SOURCE_FOLDERS = ("", "Spec", "Models", "Input", "Engine", "Evaluation", "Reproduction")
+SOURCE_FOLDERS = (
+    *("", "Spec", "Models", "Input", "Recording", "Evaluation", "Engine", "Reproduction"),
+)
 LARGEST_SEED = 2**32 - 1  # of NumPy's old generator, which Sacred seeds
+LAST_HEARTBEAT = 60.0  # seconds that a run's last heartbeat may take to be recorded
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Sacred's messages that say nothing: the error follows, a named config's docstring is no entry.
 UNSAID = ("Failed after", "Aborted after", 'Added new config entry: "__doc__"')
@@ -38,7 +43,12 @@ SETTINGS.DISCOVER_SOURCES = "none"
 
 
 class Terminated(KeyboardInterrupt):
-    """A SIGTERM, as a scheduler sends it: the run ends as one that Ctrl-C interrupts."""
+    """A SIGTERM, as a scheduler sends it, or the SIGHUP of a closed terminal: the run ends as one
+    that Ctrl-C interrupts."""
+
+    def __init__(self, number: int = signal.SIGTERM):
+        super().__init__()
+        self.number = number
 
 
 class JNetExperiment(Experiment):
@@ -55,13 +65,17 @@ class JNetExperiment(Experiment):
         # Sacred takes these from the module that calls it, which is this one.
         self.doc = ast.get_docstring(ast.parse(self.file.read_text(encoding="utf-8")))
         self.mainfile = Source.create(file, self.save_git_info)
+        if self.mainfile.repo:  # whose address may hold a password
+            self.mainfile.repo = re.sub("//[^/@]*@", "//", self.mainfile.repo)
         self.from_command_line = False
         self.logger: Any = quiet_logger(name)
-        self.captured_out_filter: Any = apply_backspaces_and_linefeeds
+        self.captured_out_filter: Any = last_states
         self.config_hook(self._entries_hook())
+        # Sacred would ask git about every file, which takes seconds: they are of one commit.
+        self.sources = {self.mainfile}
         for folder in SOURCE_FOLDERS:
             for path in sorted((ROOT / folder).glob("*.py")):
-                self.add_source_file(str(path))
+                self.sources.add(Source(str(path), get_digest(str(path)), None, None, None))
         for package in distributions():
             self.add_package_dependency(package.metadata["Name"], package.version)
 
@@ -90,9 +104,14 @@ class JNetExperiment(Experiment):
         self.current_run = None  # Sacred looks at an earlier run's options where this has not begun
         in_full = not self.from_command_line or options.get("--debug")
         try:
+            if options.get("--queue"):
+                raise ConfigError("-q: there is nothing that runs what is queued: leave it out")
             self._check_named_configs(named_configs)
             self._observe(str(command_name or self.default_command), options)
-            run = super().run(command_name, config_updates, named_configs, info, meta_info, options)
+            with self._records_finished():
+                run = super().run(
+                    command_name, config_updates, named_configs, info, meta_info, options
+                )
             check_interrupted()
             return run
         except (JNetError, OSError, KeyboardInterrupt) as error:
@@ -156,25 +175,53 @@ class JNetExperiment(Experiment):
         if wanted is not None:
             options["--id"] = checked_run_id(str(wanted), folder)
         check_writable(folder, "record elsewhere with -F")
-        self.observers.append(RunFolder(folder))
-        mongo = mongo_observer(target, folder)
+        self.observers.append(RunFolder(folder, self.logger.warning))
+        mongo = mongo_observer(target, self.observers[0])
         if mongo is not None:
             self.observers.append(mongo)
+
+    @contextmanager
+    def _records_finished(self) -> Iterator[None]:
+        """After the block the records are whole, or it is said what they lack; `RunFailed` where
+        that is the one thing that failed."""
+        ended_well = False
+        try:
+            yield
+            ended_well = True
+        finally:
+            heartbeat = getattr(self.current_run, "_heartbeat", None)
+            if heartbeat is not None and heartbeat.is_alive():
+                heartbeat.join(LAST_HEARTBEAT)  # Sacred itself waits for two seconds
+            lacking = None
+            for observer in self.observers:
+                if isinstance(observer, RunFolder):
+                    lacking = observer.finish()
+                elif isinstance(observer, RunDocument):
+                    observer.finish()
+            if lacking is not None and not ended_well:
+                self.logger.warning(lacking)
+        if lacking is not None:
+            raise RunFailed(lacking)
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
     """Within the block Ctrl-C raises `KeyboardInterrupt`, and SIGTERM and a closed terminal raise
-    `Terminated`, so that no run stays RUNNING for ever; each is noted, in case it gets lost."""
+    `Terminated`, so that no run stays RUNNING for ever; each is noted, in case it gets lost.
+
+    Within `Terminal.interruptions_held` they wait for the block. What is ignored stays so: `nohup`
+    has a run go on when its terminal is closed."""
 
     def stop(number, frame):
-        interruption = KeyboardInterrupt() if number == signal.SIGINT else Terminated()
-        note_interruption(interruption)
-        raise interruption
+        interrupt(KeyboardInterrupt() if number == signal.SIGINT else Terminated(number))
 
     forget_interruptions()
     try:
-        before = {number: signal.signal(number, stop) for number in ENDING_SIGNALS}
+        before = {
+            number: signal.signal(number, stop)
+            for number in ENDING_SIGNALS
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
     except ValueError:  # not the main thread, which alone hears signals
         yield
         return
@@ -184,6 +231,18 @@ def ended_by_signals() -> Iterator[None]:
         forget_interruptions()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def last_states(output: str) -> str:
+    """Output as a terminal shows it, progress bars in their last state.
+
+    Sacred asks for it every ten seconds, over all that a run has said so far.
+    """
+    moves = [place for place in map(output.find, "\r\b") if place >= 0]
+    if not moves:
+        return output
+    start = output.rfind("\n", 0, min(moves)) + 1
+    return output[:start] + apply_backspaces_and_linefeeds(output[start:])
 
 
 def sentence(error: BaseException) -> str:
@@ -198,7 +257,7 @@ def sentence(error: BaseException) -> str:
 def exit_status(error: BaseException) -> int:
     """The status a process ends with: the error's own, or the shell's 128 + n for a signal n."""
     if isinstance(error, KeyboardInterrupt):
-        return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
+        return 128 + (error.number if isinstance(error, Terminated) else signal.SIGINT)
     return getattr(error, "exit_status", JNetError.exit_status)
 
 
@@ -223,12 +282,20 @@ def has_commit(folder: Path) -> bool:
         return False
 
 
+class ToStandardError(logging.StreamHandler):
+    """Messages to standard error as it is by then: a run's own are in its record, too."""
+
+    def emit(self, record):
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def quiet_logger(name: str) -> logging.Logger:
     """Sacred's log from warnings up, less what says nothing."""
     logger = logging.getLogger(f"jnet.{name}")
     logger.setLevel(logging.WARNING)
     if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = ToStandardError()
         handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
         handler.addFilter(lambda record: not record.getMessage().startswith(UNSAID))
         logger.addHandler(handler)

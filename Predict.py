@@ -5,6 +5,9 @@ from pathlib import Path
 from Experiments import JNetExperiment, text_entry
 from Observers import check_writable
 from Spec.Errors import ConfigError
+from Spec.Files import refuse_unfit_name
+from Spec.Scoring import whole_song as checked_whole_song
+from Terminal import check_interrupted
 
 ex = JNetExperiment("prediction", __file__)
 
@@ -16,44 +19,53 @@ def config():
     model_path = None  # weights to separate with; their .json beside them says which model it is
     output_path = "separated"  # folder for <name of the input>/<source>.wav
     passes = 1  # passes of separation: every estimate goes through the network again
+    whole_song = False  # the file as one long window: without context not what the papers did
     batch_size = 16  # windows at once; changes no sample
     overwrite = False  # whether estimates that are there already may be replaced
 
 
 @ex.main
-def predict(input_path, model_path, output_path, passes, batch_size, overwrite):
-    """Write a 32-bit float wav per source, of the length, rate and channels of the input."""
+def predict(input_path, model_path, output_path, passes, whole_song, batch_size, overwrite):
+    """Write a 32-bit float wav per source, of the length, rate and channels of the input.
+
+    The input is read, separated and written in blocks: its length takes no memory.
+    """
     song = Path(text_entry("input_path", input_path, "nothing to separate: give input_path=…"))
     weights = Path(
         text_entry("model_path", model_path, "no weights: give model_path=….safetensors")
     )
+    refuse_unfit_name("the input", song.stem)
     folder = Path(text_entry("output_path", output_path, "give output_path=…")) / song.stem
     for key, value in (("passes", passes), ("batch_size", batch_size)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigError(f"{key} is {value!r}: give a whole number of at least 1")
-    if not overwrite and any(folder.glob("*.wav")):
-        raise ConfigError(
-            f"{folder}: holds estimates already: give another output_path, or overwrite=True"
-        )
-    from Input.Audio import read_audio
+    import numpy as np
 
-    mix, sample_rate = read_audio(song)
+    from Evaluation.Estimates import refuse_held, written_estimates
+    from Input.Blocks import open_audio
 
-    # TensorFlow takes seconds to import: not before the input is known to be right.
-    from Engine.Trainer import predictor
-    from Engine.Weights import load_weights, stored_spec
-    from Evaluation.Separate import Separator
-    from Evaluation.Songs import write_estimates
-    from Models.Build import build
+    refuse_held(folder, song, overwrite)
+    with open_audio(song) as audio:
+        # TensorFlow takes seconds to import: not before the input is known to be audio.
+        from Engine.Separation import ready
+        from Engine.Weights import load_weights, stored_spec
+        from Models.Build import build
 
-    spec = stored_spec(weights)
-    model = build(spec)
-    load_weights(model, spec, weights)
-    check_writable(folder, "give another output_path")
-    separator = Separator(predictor(model, spec), spec, batch_size, passes)
-    estimates = separator.separate(mix, sample_rate)
-    for path in write_estimates(folder, estimates, spec.sources, sample_rate):
-        print(path)
+        spec = stored_spec(weights)
+        long = checked_whole_song("whole_song", whole_song, spec.network)
+        model = build(spec)
+        load_weights(model, spec, weights)
+        check_writable(folder.parent, "give another output_path")
+        separate = ready(model, spec, batch_size, passes, long)
+        stream = separate.stream(audio.channels, audio.sample_rate)
+        form = (audio.sample_rate, audio.channels)
+        with written_estimates(folder, spec.sources, *form, overwrite) as write:
+            for block in audio.blocks:
+                check_interrupted()
+                write(stream(block, False))
+            write(stream(np.zeros((0, audio.channels), np.float32), True))
+    for source in spec.sources:
+        print(folder / f"{source}.wav")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A SOURCE is a folder of museval JSONs, whoever wrote them, as FOLDER or MODEL=FOLDER; a folder of
 recorded runs, or one run in it; or a MongoDB, host:port:db or mongodb://…. Without one it is the
-MongoDB of JNET_MONGO_URL, else runs.
+MongoDB of JNET_MONGO_URL, else runs. `push` puts what MongoDB lacks of recorded runs into it.
 """
 
 import os
@@ -18,7 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         args = command_line(str(__doc__)).parse_args(arguments)
         if "write" in args:
-            print(*args.write(args), sep="\n")
+            for line in args.write(args):
+                print(line, flush=True)
             return 0
         text = FORMATS[args.format](args.report(args))
         if args.out is None:

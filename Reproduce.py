@@ -8,7 +8,7 @@ from typing import Any
 
 from Config import DEFAULTS, config_ingredient
 from Experiments import JNetExperiment, ended_by_signals, exit_status, sentence
-from Observers import MONGO_URL
+from Recording.Mongo import ENVIRONMENT
 from Spec.Errors import ConfigError, JNetError
 
 ex = JNetExperiment("reproduction", __file__, ingredients=[config_ingredient])
@@ -49,7 +49,7 @@ def main(argv: Sequence[str], **changes: Any) -> None:
     from Reproduction.Making import Maker
 
     def maker(lock: int | None) -> Maker:
-        mongo = asked.mongo or os.environ.get(MONGO_URL) or None
+        mongo = asked.mongo or os.environ.get(ENVIRONMENT) or None
         given = {"say": say, "mongo": mongo, "lock": lock, **changes}
         return Maker(asked, resolve, DEFAULTS, **given)
 

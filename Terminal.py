@@ -1,16 +1,26 @@
 """Progress bars on the real terminal, out of every record; and interruptions that hold."""
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
-_noted: list[KeyboardInterrupt] = []
+# `timeout` and a closing terminal send their signal twice: only a later one is a second wish.
+SAME_WISH = 1.0  # seconds
+
+_noted: list[tuple[float, KeyboardInterrupt]] = []
+_holding: list[bool] = []  # as many as there are blocks that hold
 
 
-def note_interruption(interruption: KeyboardInterrupt) -> None:
-    """Remember a signal's exception: raised inside a library's callback it can get lost."""
-    _noted.append(interruption)
+def interrupt(interruption: KeyboardInterrupt) -> None:
+    """What a signal's handler does: raise, unless a block holds interruptions back. In any case
+    it is noted: raised inside a library's callback an exception can get lost."""
+    now = time.monotonic()
+    _noted.append((now, interruption))
+    if not _holding or now - _noted[0][0] > SAME_WISH:
+        raise interruption
 
 
 def forget_interruptions() -> None:
@@ -18,10 +28,25 @@ def forget_interruptions() -> None:
     _noted.clear()
 
 
+@contextmanager
+def interruptions_held() -> Iterator[Callable[[], None]]:
+    """Within the block a signal is only noted: the block calls what it gets, `check_interrupted`,
+    wherever it can stop, and the end of the block is such a place.
+
+    A second signal, more than `SAME_WISH` after the first, raises at once.
+    """
+    _holding.append(True)
+    try:
+        yield check_interrupted
+    finally:
+        _holding.pop()
+    check_interrupted()
+
+
 def check_interrupted() -> None:
     """Raise again what was noted, should whoever it was raised in have swallowed it."""
     if _noted:
-        raise _noted[0]
+        raise _noted[0][1]
 
 
 def bar(title: str) -> Callable[[str, int, int], None]:

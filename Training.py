@@ -5,8 +5,8 @@ from pathlib import Path
 from Config import config_ingredient, specs
 from Experiments import JNetExperiment, text_entry
 from Observers import check_writable, new_run_id
-from Spec.Errors import ConfigError
-from Terminal import bar
+from Spec.Checks import folder_name
+from Terminal import bar, interruptions_held
 
 ex = JNetExperiment("training", __file__, ingredients=[config_ingredient])
 
@@ -15,22 +15,22 @@ ex = JNetExperiment("training", __file__, ingredients=[config_ingredient])
 def config():
     seed = 1  # of weights and batches: with one seed, U1 and J1 start alike and hear the same
     picture_path = "model.svg"  # where the command describe draws the separator
-    experiment_id = None  # folder below cfg.output_path; None: the run's own id
+    experiment_id = None  # folder below cfg.output_path; None: one that was interrupted, or new
 
 
 @ex.main
 def train_and_score(cfg, seed, experiment_id, _run):
-    """Prepare what is missing, train stage after stage, then score the best weights."""
+    """Prepare what is missing, train stage after stage or go on, then score the best weights."""
     run = specs(cfg, seed)
-    folder = Path(run.training.output_path) / str(experiment_id or _run._id or new_run_id())
-    if (folder / "best.json").exists():
-        raise ConfigError(f"{folder}: is a training already: give another experiment_id")
-    check_writable(folder.parent, "give another cfg.output_path")
+    wanted = None if experiment_id is None else folder_name("experiment_id", experiment_id)
+    root = Path(run.training.output_path)
+    check_writable(root, "give another cfg.output_path")
     from Evaluation.Scoring import ready_scorer
 
     ready_scorer(run.scoring)  # before a training of days, not after
     from Input.Collection import find_songs
-    from Input.Store import prepare, refuse_short_songs
+    from Input.Preparation import prepare
+    from Input.Store import refuse_short_songs
     from Spec.Shapes import output_frames
 
     songs = [
@@ -40,27 +40,34 @@ def train_and_score(cfg, seed, experiment_id, _run):
     refuse_short_songs(store, output_frames(run.model))
 
     # TensorFlow takes seconds to import: not before config and data are known to be right.
+    from Engine.Resume import claimed, statement_of
     from Engine.Score import JSON, score_model
     from Engine.Train import train
 
-    folder.mkdir(exist_ok=True)  # there, but without weights: a training that came to nothing
-    print(f"training into {folder}", flush=True)
-    trained = train(run.model, run.training, store, folder, _run)
-    _run.add_artifact(str(trained.manifest), trained.manifest.name, content_type=JSON)
-    scores = score_model(
-        trained.separator,
-        run.model,
-        run.scoring,
-        run.training.eval_batch_size,
-        songs,
-        folder,
-        _run,
-        bar("scoring songs"),
-    )
+    run_id = _run._id or new_run_id()
+    statement = statement_of(run, store.folder.name)
+    with claimed(root, wanted, str(run_id), statement, print) as place:
+        print(place.said(), flush=True)
+        _run.info["resumed"] = place.resumed
+        with interruptions_held() as check_interrupted:
+            trained = train(run.model, run.training, store, place, _run, run_id, check_interrupted)
+        _run.add_artifact(str(trained.manifest), trained.manifest.name, content_type=JSON)
+        scores = score_model(
+            trained.separator,
+            run.model,
+            run.scoring,
+            run.training.eval_batch_size,
+            trained.sha256,
+            songs,
+            place.folder,
+            _run,
+            bar("scoring songs"),
+        )
     print(f"weights {trained.weights} sha256 {trained.sha256}")
     return {
         "store": store.folder.name,
-        "folder": str(folder),
+        "folder": str(place.folder),
+        "resumed": place.resumed,
         "weights": str(trained.weights),
         "validation_loss": trained.progress.best_loss,
         "test_loss": trained.test_loss,

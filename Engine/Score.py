@@ -7,9 +7,9 @@ from typing import Any
 import keras
 
 from Engine.Record import Record
-from Engine.Trainer import predictor
+from Engine.Separation import ready
+from Evaluation.Finished import claimed, song_path, statement_of
 from Evaluation.Scores import summary
-from Evaluation.Separate import Separator
 from Evaluation.Songs import Progress, score_songs
 from Evaluation.Tables import score_table
 from Input.Songs import Song
@@ -23,21 +23,24 @@ def score_model(
     model: ModelSpec,
     scoring: ScoringSpec,
     batch_size: int,
+    weights_sha256: str,
     songs: Sequence[Song],
     folder: Path,
     record: Record,
     progress: Progress,
 ) -> dict[str, dict[str, Any]]:
-    """Score `songs` and print their table; the scores' summary by source.
+    """Score those of `songs` that are not scored yet in `folder`, and print the table of all; the
+    scores' summary by source.
 
-    The museval JSONs and `scores.json` are written below `folder` and kept in `record`.
+    The museval JSONs and `scores.json` are written below `folder` and kept in `record`. Raises
+    `ConfigError` where `folder` holds scores of other weights (`weights_sha256`), entries or songs.
     """
-    ready = Separator(predictor(separator, model), model, batch_size, scoring.passes)
-    scores = score_songs(ready, songs, scoring, folder, progress)
-    result = summary(scores)
-    write_json(folder / "scores.json", result)
+    separate = ready(separator, model, batch_size, scoring.passes, scoring.whole_song)
+    with claimed(folder, songs, statement_of(model, scoring, weights_sha256, songs)):
+        result = summary(score_songs(separate, songs, scoring, folder, progress))
+        write_json(folder / "scores.json", result)
     for song in songs:
-        path = folder / "museval" / song.subset / f"{song.name}.json"
+        path = song_path(folder, song)
         record.add_artifact(str(path), f"museval {song.subset} {path.name}", content_type=JSON)
     record.add_artifact(str(folder / "scores.json"), "scores.json", content_type=JSON)
     print(score_table(result), flush=True)

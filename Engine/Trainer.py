@@ -89,7 +89,8 @@ def validation_loss(separator: keras.Model, spec: ModelSpec) -> Callable[[tf.dat
             tf.TensorSpec((None, input_frames(spec), spec.num_channels)),
             tf.TensorSpec((None, output_frames(spec), len(spec.sources), spec.num_channels)),
             tf.TensorSpec((None, output_frames(spec))),
-        )
+        ),
+        autograph=False,
     )
     def summed_error(mix, sources, real):
         errors = tf.square(separate(mix, training=False) - sources)  # [B, T, S, C]

@@ -8,6 +8,8 @@ file's SHA-256; a file and a config that do not agree are refused, the differing
 import hashlib
 import json
 from dataclasses import asdict
+from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,17 @@ import keras
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from Models.UnetSpectrogramSeparator import KERNEL, spectrogram_filters
 from Spec.Errors import ConfigError, WeightsError
 from Spec.Files import replaced, write_json
 from Spec.Model import ModelSpec, restored_spec
-from Spec.Shapes import check_lengths
+from Spec.Shapes import SPECTROGRAM_HALVINGS, check_lengths
 
 SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
 NOT_COMPARED = ("seed",)  # where weights came from, not what they fit
+LARGEST_MANIFEST = 2**20  # bytes
+WEIGHT_BYTES = 4
 
 
 def save_weights(separator: keras.Model, spec: ModelSpec, path: Path, **facts: Any) -> Path:
@@ -69,14 +74,16 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if path.suffix != SUFFIX:
         raise WeightsError(f"{path}: is no weights file of this project, whose names end {SUFFIX}")
     beside = manifest_path(path)
-    if not path.is_file() and not beside.is_file():
+    if not path.is_file() and not waiting_path(path).is_file():
         raise WeightsError(f"{path}: there is no such weights file")
     try:
+        if beside.exists() and (not beside.is_file() or beside.stat().st_size > LARGEST_MANIFEST):
+            raise ValueError(f"it is no file of at most {LARGEST_MANIFEST} bytes")
         manifest = json.loads(beside.read_text(encoding="utf-8"))
         version, _, _ = manifest["format_version"], manifest["sha256"], manifest["model"]
     except FileNotFoundError as error:
         raise WeightsError(f"{beside}: is missing, it belongs to {path.name}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{beside}: is damaged ({error!r})") from error
     if version != FORMAT_VERSION:
         raise WeightsError(f"{beside}: has format {version!r}, this version reads {FORMAT_VERSION}")
@@ -94,13 +101,32 @@ def described_file(path: Path) -> Path:
 
 
 def stored_spec(path: Path) -> ModelSpec:
-    """The model that the weights at `path` belong to."""
+    """The model that the weights at `path` belong to, which is no larger than they are."""
     try:
         spec = restored_spec(read_manifest(path)["model"])
         check_lengths(spec)
     except (ValueError, ConfigError) as error:
         raise WeightsError(f"{manifest_path(path)}: describes no model: {error}") from error
+    held = described_file(path).stat().st_size
+    if least_weights(spec) * WEIGHT_BYTES > held:
+        raise WeightsError(
+            f"{manifest_path(path)}: describes a model of at least {least_weights(spec)} weights, "
+            f"but {path.name} has {held} bytes: one of them is damaged"
+        )
     return spec
+
+
+def least_weights(spec: ModelSpec) -> int:
+    """Fewer weights than any model of `spec` has: the kernels from level to level alone, which
+    decide how large it can be."""
+    if spec.network == "unet_spectrogram":
+        filters = [spectrogram_filters(level, spec) for level in range(1, SPECTROGRAM_HALVINGS + 1)]
+        return len(spec.sources) * sum(prod(KERNEL) * a * b for a, b in pairwise(filters))
+    filters = [spec.filters(level) for level in range(1, spec.num_layers + 2)]
+    down = sum(spec.filter_size * a * b for a, b in pairwise(filters))
+    up = sum(spec.merge_filter_size * a * b for a, b in pairwise(filters))
+    skips = sum(spec.filters(level) ** 2 for level in spec.res_path_levels)
+    return down + up + spec.res_path_units * spec.filter_size * skips
 
 
 def load_weights(separator: keras.Model, spec: ModelSpec, path: Path) -> None:

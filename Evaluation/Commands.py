@@ -13,14 +13,15 @@ from Evaluation.FigureCommands import add_figure_commands
 from Evaluation.FolderScores import scores_document
 from Evaluation.PaperTables import labels_of, lines_of, models_document, paper_document
 from Evaluation.Published import paper_table, paper_tables, printed_numbers
+from Evaluation.PushCommand import add_push_command
 from Evaluation.Records import Found, read_sources
 from Evaluation.Results import Result
 from Evaluation.Scores import METRICS
 from Evaluation.SongSets import complete
+from Recording.Mongo import ENVIRONMENT, address
 from Spec.Errors import DataError, nearest
 from Spec.Files import replaced
 
-MONGO_URL = "JNET_MONGO_URL"
 RUNS = "runs"  # where runs are recorded unless told otherwise
 SOURCES = "where scores are: see Report.py -h"
 
@@ -57,6 +58,7 @@ def command_line(description: str) -> ArgumentParser:
     pair.add_argument("--from", nargs="+", dest="sources", metavar="SOURCE", help=SOURCES)
     add_metric(pair)
     add_figure_commands(commands, sources_of, SOURCES)
+    add_push_command(commands, RUNS)
     return parser
 
 
@@ -91,8 +93,8 @@ def sources_of(args: Namespace) -> list[str]:
     """The sources named; else the environment's MongoDB; else the folder of runs, if there."""
     if args.sources:
         return list(args.sources)
-    if url := os.environ.get(MONGO_URL):
-        return [url]
+    if url := os.environ.get(ENVIRONMENT):
+        return [address(url, f"the address in {ENVIRONMENT}").url]
     return [RUNS] if Path(RUNS).is_dir() else []
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from Evaluation.Published import row_of
 from Evaluation.Results import Result, check_alike, parse_song, read_folder
-from Evaluation.Runs import MONGO_TARGET, MONGO_URL, Run, read_mongo, read_runs, run_in
+from Evaluation.Runs import Run, read_mongo, read_runs, run_in
+from Recording.Mongo import SOURCE
 from Spec.Errors import DataError
 
 SCORED = ("training", "evaluation")  # the experiments that score songs
@@ -69,7 +70,7 @@ def read_sources(sources: Sequence[str], labels: Collection[str] | None = None) 
 
 def labelled_folder(source: str) -> tuple[str | None, Path | None]:
     """The label and folder that a source names; no folder for one that names a MongoDB."""
-    if MONGO_URL.match(source) or MONGO_TARGET.fullmatch(source):
+    if SOURCE.fullmatch(source):
         return None, None
     label, equals, folder = source.partition("=")
     if equals and label and not Path(source).is_dir():
@@ -105,12 +106,12 @@ def choose(runs: Iterable[Run], labels: Collection[str] | None) -> tuple[list[Ru
 
 def why_not(run: Run) -> str | None:
     """Why a run has no test scores to show; None when it has."""
-    experiment, status = run.experiment().get("name"), run.entry.get("status")
+    experiment = run.experiment().get("name")
     subset = run.config.get("subset", SUBSET)
     if experiment not in SCORED:
         return f"a run of {experiment}, which scores nothing"
-    if status != "COMPLETED":
-        return f"{status}, not COMPLETED"
+    if run.entry.get("status") != "COMPLETED":
+        return f"{run.state()}, not COMPLETED"
     if subset != SUBSET:
         return f"scores {subset} songs, not {SUBSET} songs"
     if not any(map(SONG.fullmatch, run.artifacts)):

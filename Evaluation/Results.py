@@ -6,7 +6,7 @@ is a `DataError` that names it, and a statistic is never taken over fewer songs 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,14 @@ NAMED = 5  # songs that an error names one by one
 class SongResult:
     """One song's scores: `targets[source][metric]` are its windows in dB, `[K]`, NaN where not a
     number. `infinities` counts the scores stated as infinite, which are taken as NaN, as museval
-    does; `window_seconds` is the windows' length where the file says it."""
+    does; `window_seconds` is the windows' length, and `mixture[source]` the SDR of the mix as the
+    estimate, where the file has them."""
 
     name: str
     targets: Mapping[str, Mapping[str, np.ndarray]]
     infinities: int
     window_seconds: float | None = None
+    mixture: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,36 @@ def parse_song(content: bytes, name: str, place: str) -> SongResult:
             target: {metric: np.where(np.isinf(row), np.nan, row) for metric, row in values.items()}
             for target, values in targets.items()
         },
-        sum(int(np.isinf(row).sum()) for values in targets.values() for row in values.values()),
+        sum(int(np.isinf(row).sum()) for values in targets.values() for row in values.values())
+        + len(listing(whole, "infinite", place)),
         durations.pop() if len(durations) == 1 else None,
+        mixture_scores(whole, counts, place),
     )
+
+
+def listing(whole: Mapping[str, Any], key: str, place: str) -> list:
+    """A list that this project's files have and others need not."""
+    found = whole.get(key, [])
+    if not isinstance(found, list):
+        raise DataError(f"{place}: its entry {key} is no list")
+    return found
+
+
+def mixture_scores(
+    whole: Mapping[str, Any], counts: Mapping[str, int], place: str
+) -> dict[str, np.ndarray]:
+    """The SDR of the mix as the estimate of every source, of `counts` windows; none where the
+    file has none."""
+    found = whole.get("mixture") or {}
+    try:
+        rows = {source: np.array(found[source]["SDR"], np.float64) for source in found}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{place}: the scores of its mixture are damaged ({error!r})") from error
+    if rows and {source: row.shape for source, row in rows.items()} != {
+        source: (count,) for source, count in counts.items()
+    }:
+        raise DataError(f"{place}: the scores of its mixture are not of its targets' windows")
+    return rows
 
 
 def window_score(frame: Any, metric: str, target: str, place: str) -> float:

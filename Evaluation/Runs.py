@@ -1,20 +1,20 @@
 """Runs as Sacred records them: a folder each, or a document each in MongoDB, of one form."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from Recording.Mongo import address, client_of, why
+from Recording.RunFiles import CONFIG, ENTRY, below
 from Spec.Errors import DataError
 
-MONGO_TARGET = re.compile(r"(?P<host>[\w.-]+|\[[\da-fA-F:]+\]):(?P<port>\d{1,5}):(?P<db>[\w-]+)")
-MONGO_URL = re.compile(r"mongodb(\+srv)?://")
-DATABASE = "jnet"  # where the URL names none
-MONGO_WAIT = 3000  # milliseconds a server may take to answer
 BULKY = ("captured_out", "experiment.sources", "experiment.dependencies", "host")
-RECORD = ("run.json", "config.json")
+RUNNING = "RUNNING"
+SILENT = 60  # seconds without a heartbeat, of which there is one every ten
+UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,29 @@ class Run:
         """The named configs of `cfg`, in their order."""
         return [str(name).removeprefix("cfg.") for name in self.meta("named_configs")]
 
+    def is_running(self) -> bool:
+        """Whether it says so, and shows it by a heartbeat of late."""
+        return self.entry.get("status") == RUNNING and self.silence() <= SILENT
+
+    def silence(self) -> float:
+        """Seconds since its last sign of life; infinite where it has given none."""
+        last = self.entry.get("heartbeat") or self.entry.get("start_time")
+        last = datetime.fromisoformat(last) if isinstance(last, str) else last
+        if last is None:
+            return float("inf")
+        return (datetime.now(UTC).replace(tzinfo=None) - last).total_seconds()
+
+    def state(self) -> str:
+        """Its status; where that is RUNNING since when, and for how long nothing was heard of it:
+        a run that was killed has no chance to say so."""
+        status = str(self.entry.get("status"))
+        if status != RUNNING:
+            return status
+        since = f"{RUNNING} since {self.started()[:16].replace('T', ' ')} UTC"
+        return (
+            since if self.is_running() else f"{since}, no heartbeat for {roughly(self.silence())}"
+        )
+
     def started(self) -> str:
         """When, as text that sorts."""
         return str(self.entry.get("start_time")).replace(" ", "T")
@@ -73,45 +96,49 @@ def read_runs(folder: Path) -> tuple[list[Run], list[str]]:
     return runs, damaged
 
 
+def roughly(seconds: float) -> str:
+    """A time as one says it."""
+    for unit, length in UNITS:
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}" if seconds < float("inf") else "ever"
+    return "a moment"
+
+
 def run_in(folder: Path) -> Run:
     """The run that `folder` records; `DataError` when its record is damaged."""
     try:
-        entry, config = (json.loads((folder / name).read_bytes()) for name in RECORD)
+        entry, config = (json.loads((folder / name).read_bytes()) for name in (ENTRY, CONFIG))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder}: the record of this run is damaged ({error})") from error
     if not isinstance(entry, dict) or not isinstance(config, dict):
         raise DataError(f"{folder}: the record of this run is damaged (it is no JSON object)")
 
     def read(name: str) -> bytes:
-        return (folder / name).read_bytes()
+        try:
+            return below(folder, name).read_bytes()
+        except ValueError as error:
+            raise OSError(str(error)) from None
 
     names = tuple(map(str, entry.get("artifacts") or ()))
     return Run(folder.resolve().name, str(folder), entry, config, names, read)
 
 
 def read_mongo(target: str) -> tuple[list[Run], list[str]]:
-    """The runs in a MongoDB; `DataError`, repeating no password, when it does not answer."""
+    """The runs in a MongoDB; an error that repeats no password when it is not understood
+    (`RecordError`) or gives none (`DataError`)."""
     import gridfs
-    import pymongo
     from pymongo.errors import PyMongoError
 
-    address = MONGO_TARGET.fullmatch(target)
-    server = "the address given"
+    where = address(target)
     try:
-        url = f"mongodb://{address['host']}:{address['port']}" if address else target
-        parsed = pymongo.uri_parser.parse_uri(url, connect_timeout=MONGO_WAIT / 1000)
-        server = ",".join(f"{host}:{port}" for host, port in parsed["nodelist"])
-        client: pymongo.MongoClient = pymongo.MongoClient(
-            url, serverSelectionTimeoutMS=MONGO_WAIT, connectTimeoutMS=MONGO_WAIT
-        )
-        database = client[address["db"] if address else parsed["database"] or DATABASE]
+        database = client_of(where)[where.database]
         entries = list(database["runs"].find({}, dict.fromkeys(BULKY, False)).sort("_id"))
-    except (PyMongoError, ValueError) as error:
+        files = gridfs.GridFS(database)
+    except PyMongoError as error:
         raise DataError(
-            f"MongoDB at {server} gives no runs ({type(error).__name__}): start it, or correct "
-            f"the address, host:port:db or mongodb://…"
+            f"MongoDB at {where.said} gives no runs, it {why(error)}: start it, or correct the "
+            f"address"
         ) from None  # the driver's own message may hold the password
-    files = gridfs.GridFS(database)
 
     def run(entry: Mapping[str, Any]) -> Run:
         held = {item["name"]: item["file_id"] for item in entry.get("artifacts") or ()}
@@ -122,7 +149,7 @@ def read_mongo(target: str) -> tuple[list[Run], list[str]]:
             except (PyMongoError, gridfs.NoFile) as error:
                 raise OSError(f"not in MongoDB ({type(error).__name__})") from None
 
-        origin = f"{server}/{database.name} run {entry['_id']}"
+        origin = f"{where.said}/{database.name} run {entry['_id']}"
         return Run(str(entry["_id"]), origin, entry, entry.get("config") or {}, tuple(held), read)
 
     return [run(entry) for entry in entries], []

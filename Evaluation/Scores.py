@@ -4,7 +4,6 @@
 `median_over_songs_of_song_medians` takes each song's median first (SiSEC 2018, Demucs).
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from Spec.Files import replaced
+from Spec.Files import write_json
 
 METRICS = ("SDR", "SIR", "SAR", "ISR")  # in the order of museval's JSON
 DECIMALS = 5  # to which museval writes a score
@@ -71,39 +70,54 @@ def median_over_songs_of_song_medians(values: Sequence[np.ndarray]) -> float:
 
 
 def museval_json(scores: SongScores, window_seconds: float, hop_seconds: float) -> dict[str, Any]:
-    """A song's scores in museval's schema, which has numbers alone: no null, but NaN.
+    """A song's scores as museval writes them, in JSON that any reader takes.
 
-    As in museval's own files, an infinite score counts as not a number.
+    A score that is not a number is null. museval itself writes a bare NaN there, which is no JSON,
+    and its schema asks for a number, which JSON has none for; museval's reader takes null for NaN.
+    An infinite score is null too, as it is NaN in museval's own files; all of them are stated in
+    `infinite`. `mixture` has the SDR of taking the mix as the estimate. museval's schema allows
+    further entries, and its reader passes over them.
     """
-
-    def number(value: float) -> float:
-        return round(float(value), DECIMALS) if np.isfinite(value) else float("nan")
-
+    infinite = []
+    targets = []
+    for source, metrics in scores.targets.items():
+        frames = []
+        for index in range(len(metrics["SDR"])):
+            time = index * hop_seconds
+            values = {metric: float(metrics[metric][index]) for metric in METRICS}
+            infinite += [
+                {"target": source, "time": time, "metric": metric, "value": f"{value:+}"}
+                for metric, value in values.items()
+                if np.isinf(value)
+            ]
+            frames.append(
+                {
+                    "time": time,
+                    "duration": window_seconds,
+                    "metrics": {metric: written(value) for metric, value in values.items()},
+                }
+            )
+        targets.append({"name": source, "frames": frames})
     return {
-        "targets": [
-            {
-                "name": source,
-                "frames": [
-                    {
-                        "time": index * hop_seconds,
-                        "duration": window_seconds,
-                        "metrics": {metric: number(metrics[metric][index]) for metric in METRICS},
-                    }
-                    for index in range(len(metrics["SDR"]))
-                ],
-            }
-            for source, metrics in scores.targets.items()
-        ],
+        "targets": targets,
         "museval_version": version("museval"),
+        "mixture": {
+            source: {"SDR": [written(value) for value in row]}
+            for source, row in scores.mixture.items()
+        },
+        "infinite": infinite,
     }
 
 
+def written(value: float) -> float | None:
+    """A score as it stands in a JSON."""
+    return round(float(value), DECIMALS) if np.isfinite(value) else None
+
+
 def write_song(scores: SongScores, path: Path, window_seconds: float, hop_seconds: float) -> None:
-    """Write a song's JSON, whole or not at all; a bare NaN stands in it as in museval's own."""
+    """Write a song's JSON, strict, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as temporary:
-        text = json.dumps(museval_json(scores, window_seconds, hop_seconds), indent=2)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_json(path, museval_json(scores, window_seconds, hop_seconds))
 
 
 def summary(songs: Sequence[SongScores]) -> dict[str, dict[str, Any]]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from Evaluation import BssEval, Museval
 from Evaluation.BssEval import silent, windows
+from Evaluation.Estimates import refuse_not_finite
 from Evaluation.Ffmpeg import ensure_ffmpeg
-from Spec.Errors import DataError
 from Spec.Scoring import ScoringSpec
 
 METRICS = ("SDR", "ISR", "SIR", "SAR")  # in the order the scorers return them
@@ -40,10 +40,7 @@ def score(
     estimates that are not finite, which museval would turn into a song of NaN. `scorer` is one of
     `cfg.scorer`'s choices.
     """
-    if not np.isfinite(estimates).all():
-        bad = ~np.isfinite(estimates).all(axis=(0, 2))
-        names = ", ".join(source for source, off in zip(sources, bad, strict=True) if off)
-        raise DataError(f"the estimates of {names} hold numbers that are not finite")
+    refuse_not_finite(estimates, sources, sample_rate)
     window, hop = int(window_seconds * sample_rate), int(hop_seconds * sample_rate)
     order = [sources.index(target) for target in TARGET_ORDER if target in sources]
     if silent(references) or silent(estimates):

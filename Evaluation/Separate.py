@@ -1,15 +1,17 @@
-"""Whole songs through a model that knows only windows: at any rate, length and channel count."""
+"""Whole songs through a model that knows only windows: at any rate, length and channel count.
 
-from collections.abc import Callable
+A song may come in blocks, and its estimates go out as they are ready: hours of it need no more
+memory than a few batches of windows.
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
 
-from Input.Audio import resample, to_channels
+from Evaluation.Windows import Lengthen, Predictor, Stage, Windows, whole_song
+from Input.Audio import to_channels
+from Input.Blocks import resampled
 from Spec.Model import ModelSpec
-from Spec.Shapes import hop_frames, input_frames, output_frames
-
-Predictor = Callable[[np.ndarray], np.ndarray]  # [B, T, C] of mix → [B, T, S, C] of estimates
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,15 @@ class Separator:
     """A model ready for songs: its windows go through `predict`, `batch_size` at once.
 
     With more than one pass every source's estimate goes through the model again, and of each the
-    estimate of that source is kept (J-Net paper, Section 2.3 and Table 3).
+    estimate of that source is kept (J-Net paper, Section 2.3 and Table 3). With `lengthen` a song
+    goes through as one long window.
     """
 
     predict: Predictor
     spec: ModelSpec
     batch_size: int
     passes: int = 1
+    lengthen: Lengthen | None = None
 
     def separate(self, mix: np.ndarray, sample_rate: int) -> np.ndarray:
         """Estimates `[T, S, C]` of a song's mix `[T, C]` at `sample_rate` Hz, of the same length,
@@ -33,68 +37,88 @@ class Separator:
         more channels than the model has goes through a mono model as their average, whose
         estimates are copied to all of them, and through a stereo model channel by channel.
         """
-        channels, wanted = mix.shape[1], self.spec.num_channels
-        if channels > wanted > 1:
-            alone = [self.separate(mix[:, [index]], sample_rate) for index in range(channels)]
-            return np.concatenate(alone, axis=2)
-        heard = resample(
-            to_channels(self._long_enough(mix, sample_rate), wanted),
-            sample_rate,
-            self.spec.sample_rate,
-        )
-        estimates = self.separate_passes(heard)
-        return np.stack(
-            [
-                to_channels(self._returned(estimates[:, source], sample_rate, len(mix)), channels)
-                for source in range(len(self.spec.sources))
-            ],
-            axis=1,
-        )
+        return self.stream(mix.shape[1], sample_rate)(mix, True)
 
-    def _long_enough(self, mix: np.ndarray, sample_rate: int) -> np.ndarray:
-        """A mix followed by silence where it is too short to have a frame at the model's rate."""
-        least = 2 * -(-sample_rate // self.spec.sample_rate)
-        return np.pad(mix, ((0, max(0, least - len(mix))), (0, 0)))
+    def stream(self, channels: int, sample_rate: int) -> Stage:
+        """What separates a song that comes in blocks `[T, C]`: as `separate`, to any batch's
+        rounding."""
+        if channels > self.spec.num_channels > 1:
+            return Apart([SongStream(self, 1, sample_rate) for _ in range(channels)])
+        return SongStream(self, channels, sample_rate)
 
-    def _returned(self, estimate: np.ndarray, sample_rate: int, frames: int) -> np.ndarray:
-        """An estimate back at the song's own rate, exactly `frames` long.
+    def one_pass(self) -> Stage:
+        """A pass over a song at the model's rate and channels, `[T, C]` to `[T, S, C]`."""
+        if self.lengthen is not None:
+            return whole_song(self.lengthen, self.spec, self.batch_size)
+        return Windows(self.predict, self.spec, self.batch_size)
+
+    def all_passes(self) -> Stage:
+        """All passes over a song, likewise."""
+        first = self.one_pass()
+        further = [[self.one_pass() for _ in self.spec.sources] for _ in range(self.passes - 1)]
+
+        def separated(samples: np.ndarray, last: bool) -> np.ndarray:
+            estimates = first(samples, last)
+            for own in further:
+                alone = [
+                    again(estimates[:, source], last)[:, source] for source, again in enumerate(own)
+                ]
+                estimates = np.stack(alone, axis=1)
+            return estimates
+
+        return separated
+
+
+class SongStream:
+    """A song of at most the model's channels, or any number through a mono model: `[T, C]` at its
+    own rate to `[T, S, C]`."""
+
+    def __init__(self, separator: Separator, channels: int, sample_rate: int):
+        spec = separator.spec
+        self.channels, self.wanted = channels, spec.num_channels
+        self.there = resampled(sample_rate, spec.sample_rate)
+        self.separated = separator.all_passes()
+        self.back = resampled(spec.sample_rate, sample_rate)
+        # Fewer frames than this may have none at the model's rate.
+        self.least = 2 * -(-sample_rate // spec.sample_rate)
+        self.received = self.given = 0
+        shape = (len(spec.sources), min(self.channels, self.wanted))
+        self.ready = np.zeros((0, *shape), np.float32)
+
+    def __call__(self, samples: np.ndarray, last: bool) -> np.ndarray:
+        self.received += len(samples)
+        if last:
+            short = max(0, self.least - self.received)
+            samples = np.pad(samples, ((0, short), (0, 0)))
+        estimates = self.separated(self.there(to_channels(samples, self.wanted), last), last)
+        if self.channels < self.wanted:
+            estimates = estimates.mean(axis=2, keepdims=True)
+        estimates = self.in_length(self.back(estimates, last), last)
+        if self.channels > self.wanted:
+            estimates = np.repeat(estimates, self.channels, axis=2)
+        return estimates
+
+    def in_length(self, estimates: np.ndarray, last: bool) -> np.ndarray:
+        """The estimates as far as the song reaches; at its end exactly as many as its frames.
 
         Resampling there and back may end a frame early or late.
         """
-        estimate = resample(estimate, self.spec.sample_rate, sample_rate)[:frames]
-        return np.pad(estimate, ((0, frames - len(estimate)), (0, 0)))
+        self.ready = np.concatenate([self.ready, estimates])
+        due = self.received - self.given
+        if last:
+            short = max(0, due - len(self.ready))
+            self.ready = np.pad(self.ready, ((0, short), (0, 0), (0, 0)))
+        out, self.ready = self.ready[:due], self.ready[due:]
+        self.given += len(out)
+        return out
 
-    def separate_passes(self, mix: np.ndarray) -> np.ndarray:
-        """Estimates `[T, S, C]` of a mix `[T, C]`, all passes, at the model's rate and channels."""
-        estimates = self.separate_windows(mix)
-        for _ in range(self.passes - 1):
-            estimates = np.stack(
-                [
-                    self.separate_windows(estimates[:, source])[:, source]
-                    for source in range(estimates.shape[1])
-                ],
-                axis=1,
-            )
-        return estimates
 
-    def separate_windows(self, mix: np.ndarray) -> np.ndarray:
-        """Estimates `[T, S, C]` of a mix `[T, C]` at the model's rate and channels.
+class Apart:
+    """The channels of a song each on its own: `[T, C]` to `[T, S, C]`."""
 
-        Window after window, each put where its output belongs; silence stands before the song
-        and after it.
-        """
-        hop, length = hop_frames(self.spec), input_frames(self.spec)
-        context = (length - output_frames(self.spec)) // 2
-        count = -(-len(mix) // hop)
-        padded = np.zeros(((count - 1) * hop + length, mix.shape[1]), np.float32)
-        padded[context : context + len(mix)] = mix
-        windows = np.lib.stride_tricks.sliding_window_view(padded, length, axis=0)[::hop]
-        windows = windows.transpose(0, 2, 1)  # [K, T, C]
-        estimates = np.concatenate(
-            [
-                self.predict(np.ascontiguousarray(windows[first : first + self.batch_size]))
-                for first in range(0, count, self.batch_size)
-            ]
-        )  # [K, T, S, C]
-        estimates = estimates[:, :hop]
-        return estimates.reshape(-1, *estimates.shape[2:])[: len(mix)]
+    def __init__(self, streams: list[SongStream]):
+        self.streams = streams
+
+    def __call__(self, samples: np.ndarray, last: bool) -> np.ndarray:
+        alone = [stream(samples[:, [channel]], last) for channel, stream in enumerate(self.streams)]
+        return np.concatenate(alone, axis=2)

@@ -3,7 +3,6 @@
 Audio is float32 `[T, C]`, full scale at ±1, at the rate it comes with.
 """
 
-import io
 from collections import Counter
 from pathlib import Path
 
@@ -12,22 +11,18 @@ import numpy as np
 import soundfile
 import soxr
 
-from Input.Headers import check_whole
+from Input.Decoders import (
+    CONTAINER_SLACK,
+    EXACT,
+    checked_rate,
+    cut_off,
+    decodable,
+    opened,
+    opened_sound,
+    unreadable,
+)
+from Input.Headers import check_whole, refuse_no_file
 from Spec.Errors import DataError
-
-CONTAINER_SLACK = 0.05  # seconds by which a container may misstate a stream's length: one packet
-EXACT = {"mov", "mp4", "flac", "matroska"}  # containers that do not guess their length
-
-
-class Seekable(io.FileIO):
-    """A file for PyAV, which looks for tags before the start of short files and would print a
-    traceback of what Python says to that."""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return super().seek(offset, whence)
-        except OSError:
-            return -1
 
 
 def read_audio(path: Path) -> tuple[np.ndarray, int]:
@@ -35,22 +30,30 @@ def read_audio(path: Path) -> tuple[np.ndarray, int]:
 
     Raises `DataError`, naming the file, when it is missing, damaged, cut off or holds no audio.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
     check_whole(path)
-    try:
-        with soundfile.SoundFile(path) as sound:
-            # libsndfile may guess the length of an MP3 from its first frames, and stops there.
-            if sound.format != "MP3":
-                samples = sound.read(dtype="float32", always_2d=True)
-                if len(samples) < sound.frames:
-                    rate = sound.samplerate
-                    raise cut_off(path, len(samples) / rate, sound.frames / rate)
-                return checked(samples, path), sound.samplerate
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: the name ends in .raw
-        pass  # not one of libsndfile's formats, or damaged: PyAV finds out
+    sound = opened_sound(path)
+    if sound is not None:
+        with sound:
+            rate = checked_rate(sound.samplerate, path)
+            return checked(read_sound(sound, path), path), rate
     (samples,), rate = read_streams(path, (0,))
     return checked(samples, path), rate
+
+
+def read_sound(sound: soundfile.SoundFile, path: Path) -> np.ndarray:
+    """All of a file that libsndfile has opened, `[T, C]`; `DataError` where it is cut off."""
+    try:
+        samples = sound.read(dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise unreadable(path, error) from error
+    except MemoryError as error:
+        raise DataError(
+            f"{path}: its header states {sound.frames} frames of {sound.channels} channels, more "
+            f"than fit into memory: replace it"
+        ) from error
+    if len(samples) < sound.frames:
+        raise cut_off(path, len(samples) / sound.samplerate, sound.frames / sound.samplerate)
+    return samples
 
 
 def read_streams(
@@ -58,22 +61,18 @@ def read_streams(
 ) -> tuple[list[np.ndarray], int]:
     """Some of a container's audio streams, decoded in one pass, and their rate in Hz.
 
-    `container` forces the format, 'mp4' for stems. The file is handed over opened and no protocol
-    is allowed, so that nothing in it (a playlist) can make the decoder open another file or
-    address. Raises `DataError` for a file that cannot be decoded to its end.
+    `container` forces the format, 'mp4' for stems. Raises `DataError` for a file that cannot be
+    decoded to its end.
     """
-    closed = {"protocol_whitelist": "none"}
+    refuse_no_file(path)
     try:
-        with (
-            Seekable(path) as file,
-            av.open(file, format=container, container_options=closed) as box,
-        ):
+        with opened(path, container) as box:
             audio = box.streams.audio
             if len(audio) <= max(streams):
                 raise DataError(
                     f"{path}: has {len(audio)} audio streams where {max(streams) + 1} are needed"
                 )
-            chosen = [audio[index] for index in streams]
+            chosen = [decodable(audio[index], path) for index in streams]
             rates = {stream.rate for stream in chosen}
             if len(rates) > 1:
                 raise DataError(f"{path}: its streams differ in Hz: {sorted(rates)}")
@@ -81,11 +80,8 @@ def read_streams(
             for stream, samples in zip(chosen, decoded, strict=True):
                 check_length(path, box, stream, samples)
     except (av.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(
-            f"{path}: cannot be read as audio, or only in part ({reason}): replace it"
-        ) from error
-    return decoded, rates.pop()
+        raise unreadable(path, error) from error
+    return decoded, checked_rate(rates.pop(), path)
 
 
 def decode(path: Path, box, streams) -> list[np.ndarray]:
@@ -136,11 +132,6 @@ def check_length(path: Path, box, stream, samples: np.ndarray) -> None:
     heard = len(samples) / stream.rate
     if heard < stated - CONTAINER_SLACK:
         raise cut_off(path, heard, stated)
-
-
-def cut_off(path: Path, heard: float, stated: float) -> DataError:
-    """The error for a file that ends after `heard` of its `stated` seconds."""
-    return DataError(f"{path}: is cut off, it ends after {heard:.2f} of {stated:.2f} s: replace it")
 
 
 def checked(samples: np.ndarray, path: Path) -> np.ndarray:

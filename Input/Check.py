@@ -4,23 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from Input.Additivity import EXCEPTIONS, measured, wrong_sum
 from Input.Audio import to_channels
 from Input.Collection import Progress, data_folder, locate_songs
 from Input.Musdb import find_musdb_songs, remark
-from Input.Songs import MIXTURE, Song
+from Input.Songs import Recording, Song
 from Input.Workers import in_workers
 from Spec.Data import DataSpec
 from Spec.Errors import DataError
-
-# A mixture may miss the sum of its stems by this much of its energy. MUSDB18's stems are coded
-# with loss one by one, which costs −15 to −40 dB; a wrong or shifted stem comes out near 0 dB.
-ADDITIVITY_BOUND = -10.0  # dB
 
 
 @dataclass(frozen=True)
 class Finding:
     """One song: its length, its rate, how far its mixture is from the sum of its stems in dB
-    (None where it has no mixture), and what is wrong with it ('' where nothing is)."""
+    (None where that cannot be said), what is wrong with it, and what is odd and no fault ('' where
+    nothing is)."""
 
     name: str
     subset: str
@@ -28,6 +26,7 @@ class Finding:
     sample_rate: int
     additivity: float | None
     problem: str
+    note: str = ""
 
 
 def check_songs(spec: DataSpec, shortest: float, progress: Progress) -> list[Finding]:
@@ -51,30 +50,33 @@ def check_song(song: Song, spec: DataSpec, shortest: float) -> Finding:
         to_channels(recording.mix[:1], spec.num_channels)
     except (DataError, OSError) as error:
         return Finding(song.name, song.subset, 0.0, 0, None, str(error))
-    additivity, problem = None, ""
     seconds = len(recording.mix) / recording.sample_rate
+    additivity = measured(song, recording, spec.sources)
+    problem = wrong_sum(song.name, additivity)
     if song.subset == "train" and seconds < shortest:
         problem = f"lasts {seconds:.2f} s, a snippet {shortest:.2f}: remove it"
-    if MIXTURE in song.stems:
-        additivity = additivity_db(recording.mix, recording.sources)
-        if additivity > ADDITIVITY_BOUND:
-            problem = f"its mixture misses the sum of its stems by {additivity:.1f} dB"
-    return Finding(song.name, song.subset, seconds, recording.sample_rate, additivity, problem)
+    note = oddity(song, recording, spec.sources)
+    return Finding(
+        song.name, song.subset, seconds, recording.sample_rate, additivity, problem, note
+    )
 
 
-def additivity_db(mix: np.ndarray, sources: np.ndarray) -> float:
-    """Energy of what the mix `[T, C]` and the sum of sources `[T, S, C]` differ by, in dB of the
-    mix's; −inf where they are equal."""
-    missed = float(np.square(mix - sources.sum(axis=1), dtype=np.float64).sum())
-    energy = float(np.square(mix, dtype=np.float64).sum())
-    if missed == 0:
-        return -np.inf
-    return float(10 * np.log10(missed / energy)) if energy else np.inf
+def oddity(song: Song, recording: Recording, sources: tuple[str, ...]) -> str:
+    """What is odd about a song and no fault of it."""
+    odd = [
+        f"{source} is silent throughout"
+        for index, source in enumerate(sources)
+        if not recording.sources[:, index].any()
+    ]
+    if song.name in EXCEPTIONS:
+        odd.append("its mixture is known not to be the sum of its stems")
+    return " and ".join(odd)
 
 
 def report(found: list[Finding], spec: DataSpec) -> str:
-    """A line per song that is wrong, then what there is in all."""
+    """A line per song that is wrong or odd, then what there is in all."""
     lines = [f"wrong: {item.subset}/{item.name}: {item.problem}" for item in found if item.problem]
+    lines += [f"note: {item.subset}/{item.name}: {item.note}" for item in found if item.note]
     for subset in spec.subsets:
         whole = [item for item in found if item.subset == subset and not item.problem]
         if not whole:

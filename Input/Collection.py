@@ -1,7 +1,7 @@
 """All songs of a run, found and divided into train, valid and test."""
 
-import unicodedata
-from collections import Counter
+import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +9,12 @@ from Input import Demo
 from Input.CCMixter import find_ccmixter_songs
 from Input.Folder import find_folder_songs
 from Input.Musdb import find_musdb_songs
+from Input.Names import refuse_names
 from Input.Songs import Song, visible
 from Input.Splits import hold_out
 from Spec.Data import DataSpec, where_to_say
 from Spec.Errors import DataError
+from Spec.Lock import locked
 
 FINDERS: dict[str, Callable[[Path], list[Song]]] = {
     "musdb18": find_musdb_songs,
@@ -36,7 +38,7 @@ def find_songs(spec: DataSpec, progress: Progress) -> list[Song]:
     The demo corpus is generated first where it is missing, `progress` told of every song.
 
     Raises `DataError` for a folder that is missing or empty, a set without songs, a stem that is
-    missing, or two songs of one name in a set.
+    missing, or a name that is none or that two songs share.
     """
     songs = locate_songs(spec, progress)
     for song in songs:
@@ -60,7 +62,7 @@ def locate_songs(spec: DataSpec, progress: Progress) -> list[Song]:
     more = []
     if spec.ccmixter_path is not None:
         more = find_ccmixter_songs(existing(Path(spec.ccmixter_path)))
-    check_names([*songs, *more])
+    refuse_names([*songs, *more])
     return [*hold_out(songs, spec.num_validation_songs), *more]
 
 
@@ -102,32 +104,28 @@ def check_present(root: Path, songs: list[Song], subset: str) -> None:
         )
 
 
-def check_names(songs: list[Song]) -> None:
-    """Refuse two songs of one name in a set: their files and scores would overwrite each other;
-    and a name that no file or terminal could hold: control characters, bytes that are no UTF-8."""
-    sets: dict[str, str] = {}
-    for song in songs:
-        if sets.setdefault(song.name, song.subset) != song.subset:
-            raise DataError(
-                f"the song {song.name!r} is in the {sets[song.name]} set and in the {song.subset} "
-                f"set: a song must be in one alone, rename or remove one"
-            )
-    names = Counter((song.subset, song.name) for song in songs)
-    for (subset, name), count in names.items():
-        if count > 1:
-            raise DataError(f"{count} songs of the {subset} set are named {name!r}: rename one")
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-            raise DataError(f"the {subset} song {name!r} has a name that cannot be printed: rename")
-
-
 def generate_demo(root: Path, progress: Progress) -> None:
-    """Generate what is missing of the demo corpus."""
-    missing = [song for song in Demo.SONGS if not (root / song.partition / song.name).is_dir()]
-    done = 0
+    """Generate what is missing of the demo corpus, one process at a time."""
+    if not missing_of_demo(root):
+        return
+    lock = root.with_name(f".{root.name}.lock")
+    with locked(lock, "is taken", math.inf, lambda: tell_generating(root)):
+        missing = missing_of_demo(root)
+        done = 0
 
-    def advance(name: str) -> None:
-        nonlocal done
-        done += 1
-        progress(name, done, len(missing))
+        def advance(name: str) -> None:
+            nonlocal done
+            done += 1
+            progress(name, done, len(missing))
 
-    Demo.generate(root, songs=missing, progress=advance)
+        Demo.generate(root, songs=missing, progress=advance)
+
+
+def missing_of_demo(root: Path) -> list[Demo.Song]:
+    """The songs of the demo corpus that are not there."""
+    return [song for song in Demo.SONGS if not (root / song.partition / song.name).is_dir()]
+
+
+def tell_generating(root: Path) -> None:
+    """Say why nothing happens."""
+    print(f"another process is generating {root}: waiting for it", file=sys.stderr, flush=True)

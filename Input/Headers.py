@@ -16,6 +16,7 @@ UNKNOWN = {0, 0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 2**64 - 1}
 OGG_PAGE = 65307  # bytes of the longest page
 OGG_END = 4  # the flag of a stream's last page
 XING_REACH = 36  # bytes of an MPEG frame before its Xing header, at most
+STRAYS = 2**16  # bytes that may follow the audio and be no chunk: a tag, not seconds of music
 XING_SEARCH = 4096  # bytes after the tags in which the first frame is looked for
 
 
@@ -42,10 +43,12 @@ CHUNKS = {
 
 
 def check_whole(path: Path) -> None:
-    """Refuse a file that is shorter than its header says, or an Ogg stream without its end.
+    """Refuse a file that is shorter than its header says, or has more audio than that; or an Ogg
+    stream without its end.
 
     Raises `DataError`; a format that states no length passes.
     """
+    refuse_no_file(path)
     with path.open("rb") as file:
         magic = file.read(4)
         size = file.seek(0, 2)
@@ -57,6 +60,11 @@ def check_whole(path: Path) -> None:
             return
         if magic in CHUNKS:
             stated = end_of_audio(file, CHUNKS[magic], size)
+            strays = bytes_in_no_chunk(file, CHUNKS[magic], stated or size, size)
+            if strays > STRAYS:
+                raise DataError(
+                    f"{path}: has {strays} bytes more than its header tells of: replace it"
+                )
         elif magic == b".snd":
             stated = end_of_au(file)
         else:
@@ -65,6 +73,14 @@ def check_whole(path: Path) -> None:
         raise DataError(
             f"{path}: is cut off, its header promises {stated} bytes and it has {size}: replace it"
         )
+
+
+def refuse_no_file(path: Path) -> None:
+    """Refuse what is missing, and what is there and no file: a folder, or a pipe to wait at."""
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file")
+    if not path.is_file():
+        raise DataError(f"{path}: is no file: replace it")
 
 
 def end_of_audio(file: BinaryIO, chunks: Chunks, file_size: int) -> int | None:
@@ -86,6 +102,22 @@ def end_of_audio(file: BinaryIO, chunks: Chunks, file_size: int) -> int | None:
         step = size if chunks.counts_itself else before + size
         place += max(before, step + -step % chunks.align)
     return None
+
+
+def bytes_in_no_chunk(file: BinaryIO, chunks: Chunks, place: int, file_size: int) -> int:
+    """How much of a file, from `place` on, no chunk accounts for: audio that is more than its
+    chunk's size can state, or was written after the size was."""
+    before = chunks.name_bytes + struct.calcsize(chunks.size)
+    place += -place % chunks.align
+    while place + before <= file_size:
+        file.seek(place)
+        name = file.read(chunks.name_bytes)
+        (size,) = struct.unpack(chunks.size, file.read(before - chunks.name_bytes))
+        end = place + (size if chunks.counts_itself else before + size)
+        if not 0x20 <= min(name[:4]) <= max(name[:4]) < 0x7F or not place < end <= file_size:
+            break
+        place = end + -end % chunks.align
+    return max(0, file_size - place)
 
 
 def end_of_au(file: BinaryIO) -> int | None:

@@ -58,7 +58,10 @@ def cost_key(entries: Mapping[str, Any]) -> str:
 
 
 def training_cost(run: Run) -> Cost | None:
-    """What a recorded training took; None where its record has no times of two epochs."""
+    """What a recorded training took; None where its record has no times of two epochs, or has
+    only its last part, after an interruption."""
+    if run.result().get("resumed") is not None:
+        return None
     try:
         metrics = json.loads(run.artifact("metrics.json"))  # a folder's; MongoDB keeps none so
         epochs = metrics["validation.loss"]

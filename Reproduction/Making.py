@@ -44,16 +44,28 @@ class Maker:
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROGRAMS)
     lock: int | None = None
 
-    def records(self) -> tuple[list[Run], list[str]]:
-        """All recorded runs, folders before MongoDB, and a line for what cannot be read."""
+    def records(self, again: bool = False) -> tuple[list[Run], list[str]]:
+        """All recorded runs, folders before MongoDB, and a line for what cannot be read.
+
+        `again`, a MongoDB that answers no more is such a thing: it ends none of the jobs, whose
+        records are in the folder.
+        """
         folder = self.order.runs
         found, notes = read_runs(folder) if folder.is_dir() else ([], [])
-        more, further = read_mongo(self.mongo) if self.mongo else ([], [])
+        try:
+            more, further = read_mongo(self.mongo) if self.mongo else ([], [])
+        except DataError as error:
+            if not again:
+                raise
+            more, further = [], [str(error)]
         return [*found, *more], [f"not counted: {note}" for note in (*notes, *further)]
 
     def look(self, wanted: Sequence[Need]) -> list[Standing]:
         """Where `wanted` stand in the record as it is now."""
-        return standings(wanted, self.records()[0], self.defaults, weights_here)
+        runs, notes = self.records(again=True)
+        for line in notes:
+            self.say(line)
+        return standings(wanted, runs, self.defaults, weights_here)
 
     def make(self, rows: Sequence[Row], words: Sequence[str], logs: Path) -> list[Standing]:
         """Run what `rows` lack, after saying the plan; where they stand then.

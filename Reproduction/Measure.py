@@ -16,15 +16,16 @@ WARM_UP, STEPS = 2, 5  # the first steps trace and compile
 
 def seconds_per_step(run: Specs) -> float:
     """A training step's seconds, the mean over the stages."""
+    from Engine.Steps import Steps
     from Engine.Trainer import compiled_trainer
 
-    trainer = compiled_trainer(run.model, run.training)
+    steps = Steps(compiled_trainer(run.model, run.training))
     sizes = [stage.batch_size for stage in run.training.stages]
-    seconds = {size: step_seconds(trainer, run, size) for size in set(sizes)}
+    seconds = {size: step_seconds(steps, run, size) for size in set(sizes)}
     return sum(seconds[size] for size in sizes) / len(sizes)
 
 
-def step_seconds(trainer, run: Specs, batch_size: int) -> float:
+def step_seconds(steps, run: Specs, batch_size: int) -> float:
     """The seconds of a step with one batch size."""
     import numpy as np
 
@@ -34,11 +35,13 @@ def step_seconds(trainer, run: Specs, batch_size: int) -> float:
         0, 0.1, (batch_size, output_frames(model), len(model.sources), model.num_channels)
     )
     mix, sources = mix.astype(np.float32), sources.astype(np.float32)
-    for _ in range(WARM_UP):
-        trainer.train_on_batch(mix, sources)
+    for number in range(WARM_UP):
+        steps.take_batch(mix, sources, number)
+    steps.failed_step()  # waits
     start = time.perf_counter()
-    for _ in range(STEPS):
-        trainer.train_on_batch(mix, sources)
+    for number in range(STEPS):
+        steps.take_batch(mix, sources, number)
+    steps.failed_step()
     return (time.perf_counter() - start) / STEPS
 
 

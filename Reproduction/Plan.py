@@ -27,6 +27,8 @@ NOT_COMPARED = (
     "num_workers",
     "eval_batch_size",
     "save_estimates",
+    "checkpoint_minutes",
+    "deterministic",
 )
 SCORING = ("passes",)  # these change the scores, but not the training
 TEST_SET = "test"
@@ -137,6 +139,11 @@ def standings(
     groups: dict[str, list[Need]] = {}
     for need in needs:
         groups.setdefault(need.key, []).append(need)
+    running = {
+        training_key({**defaults, **run.cfg()}, run.config.get("seed")): run
+        for run in runs
+        if run.experiment().get("name") == "training" and run.entry.get("status") == "RUNNING"
+    }
     chosen: dict[str, list[Standing]] = {}
     for key, group in groups.items():
         candidates = [
@@ -144,7 +151,8 @@ def standings(
             for run in trainings.get(key, ())
             if same_data(group[0], run)
         ]
-        nothing = [Standing(need, None, None, None) for need in group]
+        remark = f"run {running[key].run_id}: {running[key].state()}" if key in running else ""
+        nothing = [Standing(need, None, None, None, remark) for need in group]
         chosen[key] = max(reversed(candidates), key=served, default=nothing)
     return [chosen[need.key].pop(0) for need in needs]
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -36,10 +37,12 @@ def listed(key: str, values: Any) -> tuple:
     return tuple(values)
 
 
-def whole(key: str, value: Any, at_least: int) -> int:
-    """`value`, when it is a whole number of at least `at_least`."""
+def whole(key: str, value: Any, at_least: int, at_most: int | None = None) -> int:
+    """`value`, when it is a whole number of at least `at_least`, and no more than `at_most`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
         raise ConfigError(f"cfg.{key} is {value!r}: give a whole number of at least {at_least}")
+    if at_most is not None and value > at_most:
+        raise ConfigError(f"cfg.{key} is {value!r}: give a whole number of at most {at_most}")
     return value
 
 
@@ -77,6 +80,14 @@ def path(key: str, value: Any) -> str:
     """`value`, when it is text, its leading ~ replaced, which no shell does behind an equals
     sign."""
     return os.path.expanduser(text(key, value))  # noqa: PTH111 - stays text
+
+
+def folder_name(key: str, value: Any) -> str:
+    """`value` as text, when it can name a folder within another; `key` is the entry's whole
+    name."""
+    if isinstance(value, bool) or not re.fullmatch(r"\w[\w.-]*", str(value)):
+        raise ConfigError(f"{key} is {value!r}: give letters, digits, '_', '-' and '.' alone")
+    return str(value)
 
 
 def text(key: str, value: Any) -> str:

@@ -9,6 +9,7 @@ from Spec.Errors import ConfigError
 from Spec.Model import ModelSpec
 
 DATASETS = ("musdb18", "folder", "demo")
+SUBSETS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class DataSpec:
     @property
     def subsets(self) -> tuple[str, ...]:
         """The three sets a run needs, in the order they are used."""
-        return ("train", "valid", "test")
+        return SUBSETS
 
 
 # Where a data set's folder is given: the config's entry, and the environment's variable.

@@ -2,10 +2,15 @@
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from Spec.Errors import DataError, RecordError
+
+LONGEST_NAME = 230  # bytes; 255 is what file systems take, and suffixes are put to it
 
 
 @contextmanager
@@ -17,12 +22,25 @@ def replaced(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(temporary)
         temporary.replace(path)
         sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove from `folder`, not from those below it, what killed processes left of files they
+    were writing. Only for whoever has the folder to himself."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_file():
+            path.unlink()
+
+
+def sync_file(path: Path) -> None:
+    """Put a file's content on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -32,6 +50,30 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Errors of the disk within the block as a `RecordError` that names `place`."""
+    try:
+        yield
+    except OSError as error:
+        raise RecordError(
+            f"{place}: cannot be written ({error.strerror}): make room, or write elsewhere"
+        ) from error
+
+
+def refuse_unfit_name(what: str, name: str) -> None:
+    """`DataError` for a name that cannot be a file's or a folder's within another: it would lead
+    elsewhere or be hidden, or could not be printed or written. `what` says whose it is."""
+    if not name or name.startswith(".") or "/" in name:
+        raise DataError(
+            f"{what} {name!r} cannot name a file: rename it, without '/' or leading '.'"
+        )
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise DataError(f"{what} {name!r} has a name that cannot be printed: rename it")
+    if len(name.encode()) > LONGEST_NAME:
+        raise DataError(f"{what} {name!r} has a name of over {LONGEST_NAME} bytes: rename it")
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -15,6 +15,8 @@ PARTS = ("encoder", "bottleneck", "skip", "decoder", "output")
 NETWORKS = ("unet", "unet_spectrogram")
 UPSAMPLINGS = ("linear", "learned")
 OUTPUT_TYPES = ("difference", "direct")
+# Far beyond any model of use; what is stated in a file of someone else's must not fill the memory.
+MOST_LAYERS, MOST_FRAMES, MOST_CHANNELS, HIGHEST_RATE = 22, 2**22, 64, 1_000_000
 INITS = ("glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "normal")
 
 
@@ -68,7 +70,7 @@ def model_spec(entries: dict[str, Any], seed: int) -> ModelSpec:
 
     `seed` is the run's seed, from which every layer's weights are drawn.
     """
-    num_layers = Checks.whole("num_layers", entries["num_layers"], 1)
+    num_layers = Checks.whole("num_layers", entries["num_layers"], 1, MOST_LAYERS)
     skips = levels("skip_levels", entries["skip_levels"], num_layers)
     units = Checks.whole("res_path_units", entries["res_path_units"], 0)
     paths = levels("res_path_levels", entries["res_path_levels"], num_layers) if units else ()
@@ -80,9 +82,9 @@ def model_spec(entries: dict[str, Any], seed: int) -> ModelSpec:
     return ModelSpec(
         network=Checks.one_of("network", entries["network"], NETWORKS),
         sources=TASKS[Checks.one_of("task", entries["task"], TASKS)],
-        num_channels=Checks.whole("num_channels", entries["num_channels"], 1),
-        sample_rate=Checks.whole("sample_rate", entries["sample_rate"], 1000),
-        num_frames=Checks.whole("num_frames", entries["num_frames"], 1),
+        num_channels=Checks.whole("num_channels", entries["num_channels"], 1, MOST_CHANNELS),
+        sample_rate=Checks.whole("sample_rate", entries["sample_rate"], 1000, HIGHEST_RATE),
+        num_frames=Checks.whole("num_frames", entries["num_frames"], 1, MOST_FRAMES),
         num_layers=num_layers,
         num_initial_filters=Checks.whole("num_initial_filters", entries["num_initial_filters"], 1),
         filter_size=Checks.odd("filter_size", entries["filter_size"]),
@@ -104,7 +106,8 @@ def model_spec(entries: dict[str, Any], seed: int) -> ModelSpec:
 def restored_spec(stored: Any) -> ModelSpec:
     """The model that a manifest's JSON object states, every entry of the right type.
 
-    Raises `ValueError` that names what is missing, unknown or of another type.
+    Raises `ValueError` that names what is missing, unknown or of another type, and `ConfigError`
+    for a value that no config may have.
     """
     types = get_type_hints(ModelSpec)
     if not isinstance(stored, dict) or stored.keys() != types.keys():
@@ -122,7 +125,13 @@ def restored_spec(stored: Any) -> ModelSpec:
             entries[key] = value
         if not fits:
             raise ValueError(f"its entry {key} is {value!r}")
-    return ModelSpec(**entries)
+    spec = ModelSpec(**entries)
+    task = [task for task, sources in TASKS.items() if sources == spec.sources]
+    if not task:
+        raise ValueError(f"its entry sources is {stored['sources']!r}")
+    if spec != model_spec({**entries, "task": task[0]}, spec.seed):
+        raise ValueError("its entries do not go together")
+    return spec
 
 
 def levels(key: str, value: Any, num_layers: int) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from Spec import Checks
+from Spec.Errors import ConfigError
 
 SCORERS = ("bss_eval", "museval")
 
@@ -14,6 +15,7 @@ class ScoringSpec:
 
     scorer: str
     passes: int
+    whole_song: bool
     save_estimates: bool
     num_workers: int
     window_seconds: float = 1.0
@@ -25,6 +27,17 @@ def scoring_spec(entries: dict[str, Any]) -> ScoringSpec:
     return ScoringSpec(
         scorer=Checks.one_of("scorer", entries["scorer"], SCORERS),
         passes=Checks.whole("passes", entries["passes"], 1),
+        whole_song=whole_song("cfg.whole_song", entries["whole_song"], entries["network"]),
         save_estimates=Checks.switch("save_estimates", entries["save_estimates"]),
         num_workers=Checks.whole("num_workers", entries["num_workers"], 1),
     )
+
+
+def whole_song(key: str, value: Any, network: str) -> bool:
+    """`value`, when it is False, or True for the one network that has a use for it; `key` is the
+    entry's whole name."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key} is {value!r}: give True or False")
+    if value and network != "unet":
+        raise ConfigError(f"{key} is True: {network!r} goes window by window alone, leave it out")
+    return value

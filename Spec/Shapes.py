@@ -175,9 +175,25 @@ def receptive_field(spec: ModelSpec) -> int:
     return max(frames_heard(position, spec) for position in range(2**spec.num_layers))
 
 
+def reach_frames(spec: ModelSpec) -> int:
+    """Input frames to either side of itself that an output frame of the Wave-U-Net can depend on,
+    at most."""
+    farthest = 0
+    for position in range(2**spec.num_layers):
+        first, last = span_heard(position, spec)
+        farthest = max(farthest, position - first, last - position)
+    return farthest
+
+
 def frames_heard(position: int, spec: ModelSpec) -> int:
-    """Frames from the first to the last input that the output frame at `position` depends on,
-    followed up the decoder, over the bottleneck and the Res paths, and down the encoder."""
+    """How many input frames the output frame at `position` can depend on."""
+    first, last = span_heard(position, spec)
+    return last - first + 1
+
+
+def span_heard(position: int, spec: ModelSpec) -> tuple[int, int]:
+    """The first and the last input that the output frame at `position` depends on, followed up
+    the decoder, over the bottleneck and the Res paths, and down the encoder."""
     first = last = position
     paths = {}
     for level in range(1, spec.num_layers + 1):
@@ -194,4 +210,4 @@ def frames_heard(position: int, spec: ModelSpec) -> int:
         first, last = min(2 * first, along[0]), max(2 * last, along[1])
         reach = block_loss(spec, level, spec.filter_size) // 2
         first, last = first - reach, last + reach
-    return last - first + 1
+    return first, last

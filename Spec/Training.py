@@ -36,6 +36,8 @@ class TrainingSpec:
     precision: str
     eval_batch_size: int
     output_path: str
+    checkpoint_minutes: float | None
+    deterministic: bool
 
     @property
     def hears_sources(self) -> bool:
@@ -59,7 +61,7 @@ def training_spec(entries: dict[str, Any], seed: int) -> TrainingSpec:
         )
         for size, rate in zip(sizes, rates, strict=True)
     )
-    limit = entries["max_epochs"]
+    limit, minutes = entries["max_epochs"], entries["checkpoint_minutes"]
     return TrainingSpec(
         stages=stages,
         stage_start=Checks.one_of("stage_start", entries["stage_start"], START),
@@ -73,4 +75,8 @@ def training_spec(entries: dict[str, Any], seed: int) -> TrainingSpec:
         precision=Checks.one_of("precision", entries["precision"], PRECISIONS),
         eval_batch_size=Checks.whole("eval_batch_size", entries["eval_batch_size"], 1),
         output_path=Checks.path("output_path", entries["output_path"]),
+        checkpoint_minutes=(
+            None if minutes is None else Checks.at_least_zero("checkpoint_minutes", minutes)
+        ),
+        deterministic=Checks.switch("deterministic", entries["deterministic"]),
     )

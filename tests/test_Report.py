@@ -1,9 +1,11 @@
 """Report.py as a user types it."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -118,7 +120,7 @@ def test_two_models_are_compared(tmp_path, report):
     ],
 )
 def test_bad_input_gets_one_line_and_status_2(report, monkeypatch, arguments, said):
-    monkeypatch.setattr("Evaluation.Runs.MONGO_WAIT", 200)
+    monkeypatch.setattr("Recording.Mongo.WAIT", 200)
     status, out, error = report(*arguments)
     assert (status, out, error.count("\n")) == (2, "", 1)
     assert error.startswith("Report.py: ")
@@ -126,11 +128,92 @@ def test_bad_input_gets_one_line_and_status_2(report, monkeypatch, arguments, sa
 
 
 def test_the_environments_mongodb_is_asked_before_the_folder(report, monkeypatch):
-    monkeypatch.setattr("Evaluation.Runs.MONGO_WAIT", 200)
+    monkeypatch.setattr("Recording.Mongo.WAIT", 200)
     monkeypatch.setenv("JNET_MONGO_URL", "mongodb://me:s3cr3t@127.0.0.1:1/jnet")
     status, _, error = report("table1")
     assert status == 2
     assert "127.0.0.1:1" in error
+    assert "s3cr3t" not in error
+
+
+def test_a_mistyped_url_in_the_environment_is_not_repeated(report, monkeypatch):
+    monkeypatch.setenv("JNET_MONGO_URL", "mongdb://me:s3cr3t@127.0.0.1:1/jnet")
+    status, _, error = report("table1")
+    assert status == 2
+    assert "MongoDB at the address in JNET_MONGO_URL is not understood" in error
+    assert "s3cr3t" not in error
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Three runs: one completed, one that was killed, one that runs."""
+    record(tmp_path / "runs", 1, ["J1"], {"One": [1.0]})
+    record(tmp_path / "runs", 2, ["U1"], {"One": [1.0]}, status="RUNNING")
+    running = record(tmp_path / "runs", 3, ["U1"], {}, status="RUNNING") / "run.json"
+    entry = json.loads(running.read_text())
+    entry["heartbeat"] = datetime.now(UTC).replace(tzinfo=None).isoformat()
+    running.write_text(json.dumps(entry))
+    return tmp_path / "runs"
+
+
+def test_push_without_arguments_puts_there_all_that_lacks(recorded, report, mongod, monkeypatch):
+    monkeypatch.setenv("JNET_MONGO_URL", mongod.url("push_all"))
+    status, out, error = report("push")
+    first, second, third = out.splitlines()
+    assert (status, error) == (0, "")
+    assert first == "run 1: pushed"
+    assert second.startswith("run 2: pushed (RUNNING since 2026-11-20 10:00 UTC, no heartbeat for")
+    assert third == "run 3: is still running, left to itself"
+    found = list(mongod.client["push_all"]["runs"].find().sort("_id"))
+    assert [(run["_id"], run["status"]) for run in found] == [(1, "COMPLETED"), (2, "RUNNING")]
+    status, out, _ = report("push")
+    assert status == 0
+    assert out.splitlines()[1:] == [third, "1 of 3 runs is there already"]
+    status, out, _ = report("models")  # of the same MongoDB
+    assert "| J1 " in out
+
+
+def test_push_of_named_runs_says_what_it_did_with_each(recorded, report, mongod):
+    to = ("--to", f"{mongod.address}:push_named")
+    assert report("push", "1", *to)[:2] == (0, "run 1: pushed\n")
+    assert report("push", "runs/1", *to)[:2] == (0, "run 1: is there completely\n")
+    recorded.rename("moved")
+    assert report("push", "1", "--from", "moved", *to)[:2] == (0, "run 1: is there completely\n")
+    runs = mongod.client["push_named"]["runs"]
+    runs.update_one({}, {"$unset": {"result": 1}, "$set": {"artifacts": []}})
+    assert report("push", "moved/1", *to)[:2] == (0, "run 1: completed, result\n")
+    assert runs.find_one()["result"]["scores"]["vocals"] == {"songs": 1}
+
+
+def test_push_of_several_pushes_what_it_can_and_names_the_rest(recorded, report, mongod):
+    (recorded / "2" / "run.json").write_text("{")
+    (recorded / "1" / "museval test One.json").unlink()
+    status, out, error = report("push", "--to", f"{mongod.address}:push_some")
+    assert status == 2
+    assert out.splitlines() == [
+        "run 1: pushed, but for artifact museval test One.json (cannot be read: No such file or "
+        "directory)",
+        "run 3: is still running, left to itself",
+    ]
+    assert error.startswith("Report.py: runs/2: the record of this run is damaged")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["push"], "no MongoDB to push to: give --to host:port:db, or JNET_MONGO_URL"),
+        (["push", "--to", "mongodb://me:s3cr3t@host/db"], "--to is not host:port:db"),
+        (["push", "--to", "127.0.0.1:1:db"], "MongoDB at 127.0.0.1:1 does not answer"),
+        (["push", "17", "--to", "127.0.0.1:1:db"], "runs/17: there is no recorded run"),
+        (["push", "--from", "no", "--to", "127.0.0.1:1:db"], "no: holds no recorded runs"),
+    ],
+)
+def test_push_says_what_is_wrong_in_one_line(recorded, report, monkeypatch, arguments, said):
+    monkeypatch.setattr("Recording.Mongo.WAIT", 200)
+    status, out, error = report(*arguments)
+    assert (status, out, error.count("\n")) == (2, "", 1)
+    assert said in error
     assert "s3cr3t" not in error
 
 

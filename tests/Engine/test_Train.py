@@ -16,8 +16,11 @@ from tensorboard.util.tensor_util import make_ndarray
 
 import Engine.Train as module
 from Config import specs
+from Engine.Checkpoints import read_checkpoint
+from Engine.Resume import Place
 from Engine.Train import Trained, train
 from Engine.Weights import load_weights, read_manifest
+from Input.Draws import draw_batch
 from Input.Pipeline import training_batches
 from Models.Build import build
 from Models.Initializers import draw_kernel, layer_seed
@@ -101,7 +104,9 @@ def run_training(entries, store, folder, losses=None):
         for name, watch in watched.items():
             patch.setattr(module, name, watch)
         try:
-            run.trained = train(described.model, described.training, store, folder, run.record)
+            run.trained = train(
+                described.model, described.training, store, Place(folder, {}), run.record
+            )
         except RunFailed as error:
             run.error = error
     return run
@@ -296,7 +301,7 @@ def test_the_best_weights_are_on_disk_with_a_manifest_that_agrees(run, tiny_spec
     best = min(run.record.values("validation.loss"))
     assert manifest["validation_loss"] == run.trained.progress.best_loss == best
     kept = {path.name for path in run.folder.iterdir()}
-    assert kept == {"best.safetensors", "best.json", "tensorboard"}
+    assert kept == {"best.safetensors", "best.json", "checkpoints", "tensorboard"}
 
 
 def test_the_weights_on_disk_are_those_of_the_best_epoch_and_of_the_result(run, tiny):
@@ -387,6 +392,16 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_best(tiny, tiny_sto
     assert "cfg.learning_rates" in str(run.error)
     assert "\n" not in str(run.error)
     spec = specs(entries, SEED).model
+    # Step 5 makes the weights 1e30 times too large, step 6 is the first that cannot be computed.
+    songs = tiny_store.subset("train")
+    frames = np.array([song.frames for song in songs])
+    heard = {songs[i].name for i in draw_batch(SEED, 5, 2, frames, spec.num_frames, 2).songs}
+    assert f"finite in step 6, which heard {', '.join(sorted(heard))}: " in str(run.error)
+    for place in (tmp_path / "checkpoints").iterdir():
+        checkpoint = read_checkpoint(place)
+        assert checkpoint.state.step <= 4
+        for tensor in (*checkpoint.weights().values(), *checkpoint.training_state().values()):
+            assert np.isfinite(tensor).all()
     kept = build(spec)
     load_weights(kept, spec, tmp_path / "best.safetensors")
     losses = run.record.values("validation.loss")
@@ -403,7 +418,7 @@ def test_a_weight_that_is_no_number_ends_the_run_before_anything_is_kept(
     run = run_training({**tiny, "epoch_steps": 1}, tiny_store, tmp_path)
     assert run.error is not None
     assert run.error.exit_status == 3
-    assert "nan" in str(run.error)
+    assert "/kernel is no longer finite at step 0" in str(run.error)
     assert not list(tmp_path.glob("best*"))
     assert run.record.scalars == {}
 
@@ -412,7 +427,7 @@ def test_a_validation_loss_that_is_no_number_ends_the_run(tiny, tiny_store, tmp_
     entries = {**tiny, "epoch_steps": 1}
     run = run_training(entries, tiny_store, tmp_path, [0.5, math.nan])
     assert run.error is not None
-    assert "validation nan" in str(run.error)
+    assert "the validation loss is nan after step 2" in str(run.error)
     assert read_manifest(tmp_path / "best.safetensors")["epoch"] == 1
 
 

@@ -2,7 +2,12 @@
 
 import hashlib
 import json
+import os
+import resource
+import struct
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -254,3 +259,141 @@ def test_an_interrupted_save_leaves_the_older_weights(saved, model, tiny_specs, 
     load_weights(target, tiny_specs.model, saved)
     np.testing.assert_array_equal(target.weights[0], model.weights[0])
     assert {path.name for path in saved.parent.iterdir()} == {"best.safetensors", "best.json"}
+
+
+def stated(path, **entries):
+    """The manifest with these entries of its model changed."""
+    manifest = json.loads(manifest_path(path).read_text())
+    manifest["model"] |= entries
+    manifest_path(path).write_text(json.dumps(manifest))
+    return path
+
+
+HUGE = {
+    "num_layers": "num_layers is 1000000000: give a whole number of at most",
+    "num_frames": "num_frames is 1000000000: give a whole number of at most",
+    "num_channels": "num_channels is 1000000000: give a whole number of at most",
+    "sample_rate": "sample_rate is 1000000000: give a whole number of at most",
+    "num_initial_filters": "describes a model of at least",
+    "filter_size": "describes a model of at least",
+    "merge_filter_size": "describes a model of at least",
+    "res_path_units": "describes a model of at least",
+}
+
+
+@contextmanager
+def no_more_memory(mebibytes):
+    """The process may take as much more address space as this, and no more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    most = pages * resource.getpagesize() + mebibytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.parametrize("key", HUGE)
+def test_a_manifest_of_a_huge_model_is_refused_before_one_is_built(saved, key):
+    odd = 10**9 + (key in ("filter_size", "merge_filter_size"))
+    stated(saved, res_path_levels=[1, 2, 3], res_path_units=1)
+    with no_more_memory(200), pytest.raises(WeightsError) as error:
+        stored_spec(stated(saved, **{key: odd}))
+    assert HUGE[key].replace("1000000000", str(odd)) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"sources": ["../../x", "vocals"]}, "its entry sources is ['../../x', 'vocals']"),
+        ({"sources": []}, "its entry sources is []"),
+        ({"sources": ["vocals", "accompaniment"]}, "its entry sources is"),
+        ({"num_layers": "3"}, "its entry num_layers is '3'"),
+        ({"num_layers": True}, "its entry num_layers is True"),
+        ({"num_layers": -1}, "num_layers is -1"),
+        ({"filter_size": 4}, "filter_size is 4"),
+        ({"network": "os.system"}, "network is 'os.system'"),
+        ({"skip_levels": [1, 2, 9]}, "skip_levels holds 9"),
+        ({"skip_levels": [3, 2, 1]}, "its entries do not go together"),
+        ({"res_path_levels": [1]}, "its entries do not go together"),
+        ({"frozen": ["all"]}, "frozen holds 'all'"),
+        ({"init_deviation": float("inf")}, "init_deviation is inf"),
+        ({"init_deviation": float("nan")}, "init_deviation is nan"),
+        ({"num_frames": 1001}, "num_frames is 1001"),
+    ],
+    ids=str,
+)
+def test_a_manifest_of_a_model_that_no_config_has_is_refused(saved, entries, said):
+    with pytest.raises(WeightsError, match=r"best\.json: describes no model") as error:
+        stored_spec(stated(saved, **entries))
+    assert said in str(error.value)
+
+
+def test_where_a_manifest_says_its_weights_are_is_never_looked_at(saved, tiny_specs, tmp_path):
+    manifest = json.loads(manifest_path(saved).read_text())
+    fifo = tmp_path / "elsewhere.safetensors"
+    os.mkfifo(fifo)  # opening it would wait for ever
+    manifest["weights"] = "../" * 20 + str(fifo)
+    manifest_path(saved).write_text(json.dumps(manifest))
+    load_weights(build(tiny_specs.model), tiny_specs.model, saved)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "100 MB", "deep"])
+def test_a_manifest_that_is_no_small_file_is_refused(saved, tiny_specs, kind):
+    path = manifest_path(saved)
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "deep":
+        path.write_text("[" * 100_000)
+    else:
+        with path.open("wb") as file:
+            file.truncate(10**8)
+    with no_more_memory(50):
+        refused(saved, tiny_specs.model, "best.json: is damaged")
+
+
+def header(tensors):
+    """The start of a safetensors file that states `tensors`, and has none."""
+    text = json.dumps(tensors).encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+TEN_GB = 10 * 2**30
+WHOLE = {"dtype": "F32", "shape": [TEN_GB // 4], "data_offsets": [0, TEN_GB]}
+HEADERS = {
+    "a header of ten gigabytes": struct.pack("<Q", TEN_GB) + b"{}",
+    "a header of 2^64 bytes": struct.pack("<Q", 2**64 - 1) + b"{}",
+    "a tensor of ten gigabytes": header({"encoder_01_conv/kernel": WHOLE}),
+    "a tensor that ends before it begins": header(
+        {"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}
+    ),
+    "two tensors in one place": header(
+        {key: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for key in "ab"}
+    ),
+    "no JSON": struct.pack("<Q", 4) + b"\x80\x04K\x01",
+}
+
+
+@pytest.mark.parametrize("said", HEADERS)
+def test_a_header_that_states_more_than_there_is_is_refused_before_it_is_allocated(
+    saved, tiny_specs, said
+):
+    saved.write_bytes(HEADERS[said] + bytes(2**16))
+    agreed(saved)
+    with no_more_memory(200):
+        refused(saved, tiny_specs.model, "is damaged")
+
+
+def test_a_large_file_is_refused_by_its_shapes_and_not_read(saved, tiny_specs):
+    """A hole in a file, which takes no room on the disk and is not read but for its hash."""
+    tensors = {"encoder_01_conv/kernel": {**WHOLE, "shape": [2**24], "data_offsets": [0, 2**26]}}
+    with saved.open("wb") as file:
+        file.write(header(tensors))
+        file.truncate(len(header(tensors)) + 2**26)
+    agreed(saved)
+    with no_more_memory(40 + 64):  # the file is mapped, and no more
+        refused(saved, tiny_specs.model, "the tensor bottleneck_conv/bias is missing in the file")

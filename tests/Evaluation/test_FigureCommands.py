@@ -1,5 +1,8 @@
 """Report.py's pictures and page, from a run that was really recorded."""
 
+import json
+import shutil
+
 import pytest
 
 import Report
@@ -12,6 +15,7 @@ def run_folder(tiny, tmp_path_factory):
     place = tmp_path_factory.mktemp("recorded")
     entries = {
         **tiny,
+        "num_layers": 1,
         "batch_sizes": [2],
         "learning_rates": [1e-3],
         "output_path": str(place / "experiments"),
@@ -69,9 +73,6 @@ def test_a_song_that_the_run_has_not_is_refused(run_folder, tmp_path, capsys):
 
 
 def test_a_run_without_estimates_says_how_to_get_them(run_folder, tmp_path, capsys):
-    import json
-    import shutil
-
     copied = tmp_path / run_folder.name
     shutil.copytree(run_folder, copied)
     entry = json.loads((copied / "run.json").read_text())

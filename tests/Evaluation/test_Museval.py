@@ -7,6 +7,7 @@ import pytest
 from jsonschema import validate
 
 from Evaluation.Ffmpeg import ensure_ffmpeg
+from Evaluation.Results import read_song
 from Evaluation.Scores import SongScores, write_song
 from Evaluation.Scoring import METRICS, score
 from Input.Musdb import stem_song
@@ -88,21 +89,136 @@ def test_the_example_fits_musevals_schema_and_loads_in_its_store(example, museva
     )
 
 
-@pytest.mark.parametrize("silent", [slice(0, 1000), slice(0, 3000)])
-def test_a_song_with_nan_fits_musevals_schema_and_loads_in_its_store(museval, tmp_path, silent):
-    references, estimates = signals()
-    references[silent, 1] = 0
-    targets = score(references, estimates, SOURCES, RATE, 1.0, 1.0)
-    assert np.isnan(targets["vocals"]["SDR"]).sum() == (silent.stop - silent.start) / 1000
-    path = tmp_path / "test" / "song.json"
-    write_song(SongScores("song", targets, {}), path, 1.0, 1.0)
-    validate(json.loads(path.read_text()), museval.TrackStore("song").schema)
+def museval_s_own(museval, name, targets, folder):
+    """The file that museval itself writes of these scores."""
+    store = museval.TrackStore(name)
+    for target, metrics in targets.items():
+        store.add_target(target, metrics)
+    store.validate()
+    folder.mkdir(parents=True, exist_ok=True)
+    store.save(folder / f"{name}.json")
+
+
+def loaded(museval, folder):
     store = museval.EvalStore()
-    store.add_eval_dir(tmp_path)
-    loaded = store.agg_frames_scores()["song", "vocals", "SDR"]
-    finite = targets["vocals"]["SDR"][~np.isnan(targets["vocals"]["SDR"])]
-    wanted = np.median(finite) if len(finite) else np.nan
-    np.testing.assert_allclose(loaded, wanted, atol=1e-5)
+    store.add_eval_dir(folder)
+    return store
+
+
+def strict(path):
+    """A file's content, which must be JSON as the standard has it."""
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+@pytest.fixture
+def odd_scores():
+    """Songs with windows that are NaN and infinite, and one of nothing but NaN."""
+    random = np.random.default_rng(3)
+    songs = {}
+    for name in ("plain", "odd", "silent"):
+        songs[name] = {
+            source: {metric: random.normal(5, 4, 7) for metric in METRICS}
+            for source in ("vocals", "accompaniment")
+        }
+    for metrics in songs["silent"].values():
+        for metric in METRICS:
+            metrics[metric][:] = np.nan
+    for metrics in songs["odd"].values():
+        for metric in METRICS:
+            metrics[metric][[0, 4]] = np.nan
+    songs["odd"]["vocals"]["SDR"][2] = np.inf
+    songs["odd"]["vocals"]["SIR"][[5, 6]] = -np.inf, np.inf
+    return songs
+
+
+def test_musevals_store_takes_from_our_files_what_it_takes_from_its_own(
+    museval, tmp_path, odd_scores
+):
+    """Its schema asks for numbers, which null is none of; with NaN in their place ours fit it."""
+    for name, targets in odd_scores.items():
+        museval_s_own(museval, name, targets, tmp_path / "theirs" / "test")
+        path = tmp_path / "ours" / "test" / f"{name}.json"
+        write_song(SongScores(name, targets, {}), path, 1.0, 1.0)
+        content = strict(path)
+        with_nan = json.loads(path.read_text().replace("null", "NaN"))
+        validate(with_nan, museval.TrackStore(name).schema)
+        values = [
+            frame["metrics"][metric]
+            for target in content["targets"]
+            for frame in target["frames"]
+            for metric in METRICS
+        ]
+        wanted = [
+            metrics[metric][index]
+            for metrics in targets.values()
+            for index in range(7)
+            for metric in METRICS
+        ]
+        assert [value is None for value in values] == [not np.isfinite(v) for v in wanted]
+    ours, theirs = (loaded(museval, tmp_path / whose) for whose in ("ours", "theirs"))
+    key = ["track", "target", "metric", "time"]
+    both = [store.df.sort_values(key).reset_index(drop=True) for store in (ours, theirs)]
+    assert (both[0][key] == both[1][key]).all(axis=None)
+    np.testing.assert_array_equal(*(frame["score"].astype(float) for frame in both))
+    for statistic in ("agg_frames_scores", "agg_frames_tracks_scores"):
+        mine, its = (getattr(store, statistic)() for store in (ours, theirs))
+        assert list(mine.index) == list(its.index)
+        np.testing.assert_array_equal(mine.astype(float), its.astype(float))
+    assert repr(ours) == repr(theirs)
+
+
+def test_infinite_scores_are_stated_and_read_back(tmp_path, odd_scores):
+    path = tmp_path / "odd.json"
+    mixture = {"vocals": np.array([1.0, np.nan, np.inf, 0.123456789, 1, 2, 3])}
+    mixture["accompaniment"] = -mixture["vocals"]
+    write_song(SongScores("odd", odd_scores["odd"], mixture), path, 1.0, 0.5)
+    assert strict(path)["infinite"] == [
+        {"target": "vocals", "time": 1.0, "metric": "SDR", "value": "+inf"},
+        {"target": "vocals", "time": 2.5, "metric": "SIR", "value": "-inf"},
+        {"target": "vocals", "time": 3.0, "metric": "SIR", "value": "+inf"},
+    ]
+    read = read_song(path)
+    assert (read.name, read.infinities, read.window_seconds) == ("odd", 3, 1.0)
+    for source, metrics in odd_scores["odd"].items():
+        for metric, row in metrics.items():
+            finite = np.where(np.isinf(row), np.nan, row)
+            np.testing.assert_allclose(read.targets[source][metric], finite, atol=5e-6)
+    np.testing.assert_array_equal(read.mixture["vocals"][:4], [1, np.nan, np.nan, 0.12346])
+
+
+@pytest.mark.parametrize("silent", ["a reference", "an estimate", "half of a reference"])
+def test_a_song_that_museval_would_raise_at_is_scored_by_its_rules(tmp_path, silent):
+    """NaN in every window that holds a silent source, for all sources: all windows or some."""
+    references, estimates = signals()
+    quiet = estimates if silent == "an estimate" else references
+    quiet[: 2000 if "half" in silent else None, 1] = 0
+    targets = score(references, estimates, SOURCES, RATE, 1.0, 1.0)
+    scored = 1 if "half" in silent else 0
+    for metrics in targets.values():
+        for row in metrics.values():
+            assert np.isfinite(row).tolist() == [False, False, scored == 1]
+    path = tmp_path / "song.json"
+    write_song(SongScores("song", targets, {}), path, 1.0, 1.0)
+    assert np.isfinite(read_song(path).targets["vocals"]["SDR"]).sum() == scored
+
+
+def test_half_a_silent_source_is_nan_where_museval_has_nan(museval):
+    """What museval scores without raising: every metric of every window, NaN for NaN."""
+    references, estimates = signals()
+    references[:1000, 1] = 0
+    estimates[1000:2000, 0] = 0
+    ours = score(references, estimates, ("vocals", "accompaniment"), RATE, 1.0, 1.0)
+    theirs = museval.evaluate(
+        references.transpose(1, 0, 2), estimates.transpose(1, 0, 2), win=RATE, hop=RATE
+    )
+    for metric, values in zip(METRICS, theirs, strict=True):
+        rows = [ours[source][metric] for source in ("vocals", "accompaniment")]
+        np.testing.assert_allclose(rows, values, atol=1e-6)
+        assert np.isnan(values).tolist() == [[True, True, False]] * 2
 
 
 @pytest.mark.parametrize("order", [SOURCES, SOURCES[::-1]])

@@ -18,7 +18,10 @@ from Spec.Errors import DataError
 from tests.Evaluation.browser import Browser, installed
 
 RATE, SECONDS = 8000, 6
-HOSTILE = '../../x/"><img src=q onerror="hacked=1"><script>hacked=1</script>&amp;\n\'\udcff'
+HOSTILE = (
+    '../../x/"><img src=q onerror="hacked=1"></script><script>hacked=1</script>'
+    "]]></svg><img src=q onerror=hacked=1><!--&amp;\n'\udcff"
+)
 SCORES = {
     source: {
         "songs": 2,

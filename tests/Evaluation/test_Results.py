@@ -66,6 +66,10 @@ def test_bare_nan_and_null_are_nan_and_infinities_are_counted(song):
         (json.dumps(museval([1])).replace("SAR", "sar"), "a window of vocals has no SAR"),
         (json.dumps(museval([1])).replace('"SDR": 1.0', '"SDR": "1"'), "'1', no number"),
         (json.dumps(museval([1])).replace('"SDR": 1.0', '"SDR": true'), "True, no number"),
+        ({**museval([1]), "infinite": {"vocals": 1}}, "its entry infinite is no list"),
+        ({**museval([1]), "mixture": {"vocals": {}}}, "the scores of its mixture are damaged"),
+        ({**museval([1]), "mixture": ["vocals"]}, "the scores of its mixture are damaged"),
+        ({**museval([1]), "mixture": {"vocals": {"SDR": [1]}}}, "are not of its targets' windows"),
     ],
 )
 def test_a_damaged_file_is_named(song, text, said):

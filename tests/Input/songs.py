@@ -46,6 +46,15 @@ def write_corpus(root: Path, train: int = 3, test: int = 1, frames: int = RATE /
     return root
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` with its bytes."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
 def spec(root: Path | None, store: Path | str = "", **entries) -> DataSpec:
     """A folder of one's own at 8 kHz, stereo, one song held out; `entries` change that."""
     return DataSpec(

@@ -1,14 +1,15 @@
 """All songs of a run: what each wrong data set is told, and what a right one becomes."""
 
-import os
 import re
 import shutil
+import threading
 
 import pytest
 
 from Input import Demo
 from Input.Collection import find_songs, generate_demo
-from Spec.Errors import DataError
+from Spec.Errors import DataError, RecordError
+from Spec.Lock import locked
 from tests.Input.songs import noise, quiet, short_demo, spec, write_corpus, write_song, write_stems
 
 SHORT = short_demo()
@@ -104,23 +105,6 @@ def test_a_missing_stem_is_found_before_anything_is_decoded(tmp_path):
     assert told(spec(tmp_path)).startswith(f"{tmp_path}/test/song 4: has no stem vocals")
 
 
-def test_two_songs_of_one_name_in_a_set_are_refused(tmp_path):
-    write_corpus(tmp_path / "own")
-    write_stems(
-        tmp_path / "cc" / "song 2",
-        {name: noise(name, 9) for name in ("mix", "source-01", "source-02")},
-    )
-    said = told(spec(tmp_path / "own", ccmixter_path=str(tmp_path / "cc")))
-    assert said == "2 songs of the train set are named 'song 2': rename one"
-
-
-@pytest.mark.parametrize("name", [b"line\nbreak", b"not \xff UTF-8"])
-def test_a_name_that_no_json_or_line_can_hold_is_refused(tmp_path, name):
-    write_corpus(tmp_path)
-    (tmp_path / "train" / "song 1").rename(tmp_path / "train" / os.fsdecode(name))
-    assert "cannot be printed" in told(spec(tmp_path))
-
-
 def test_a_missing_demo_corpus_is_generated_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Demo, "SONGS", SHORT)
     said = []
@@ -134,10 +118,27 @@ def test_a_missing_demo_corpus_is_generated_once(tmp_path, monkeypatch):
     assert said == [(songs[0].name, 1, 1)]
 
 
-def test_a_demo_corpus_that_cannot_be_written_is_an_error_of_the_system(tmp_path):
+def test_a_demo_corpus_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="file"):
-        generate_demo(tmp_path / "file", quiet)
+    with pytest.raises(RecordError, match="file"):
+        generate_demo(tmp_path / "file" / "demo", quiet)
+
+
+def test_whoever_waits_for_the_demo_corpus_finds_it_whole(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Demo, "SONGS", SHORT[:1])
+    root, told = tmp_path / "demo", []
+    second = threading.Thread(
+        target=generate_demo, args=(root, lambda *each: told.append(each)), daemon=True
+    )
+    with locked(tmp_path / ".demo.lock", "is taken"):
+        second.start()
+        said = ""
+        while not said:
+            said = capsys.readouterr().err
+        assert said == f"another process is generating {root}: waiting for it\n"
+        Demo.generate(root, songs=SHORT[:1])
+    second.join()
+    assert told == []
 
 
 def test_a_song_that_is_in_two_sets_is_refused(tmp_path):

@@ -67,22 +67,6 @@ def test_a_missing_stem_is_named_with_its_folder(tmp_path, removed, said):
         song(folder).read(("accompaniment", "vocals"))
 
 
-@pytest.mark.parametrize(
-    ("odd", "rate", "said"),
-    [
-        (noise("v", 100), RATE, "differ in frames: bass 22050, drums 22050, mixture 22050, "),
-        (noise("v", RATE // 2, 1), RATE, "differ in channels: .*vocals 1"),
-        (noise("v"), 48000, "differ in Hz: .*vocals 48000"),
-    ],
-)
-def test_stems_that_cannot_be_added_are_refused_with_their_values(tmp_path, odd, rate, said):
-    folder = write_song(tmp_path / "a")
-    write_stems(folder, {"vocals": odd}, rate)
-    with pytest.raises(DataError, match=said) as error:
-        song(folder).read(("accompaniment", "vocals"))
-    assert str(error.value).startswith(f"{folder}: ")
-
-
 def test_a_song_says_where_it_is(tmp_path):
     assert song(write_song(tmp_path / "a")).folder == tmp_path / "a"
     one = Song("b", "train", {"vocals": Stem(tmp_path / "b" / "vocals.wav")})

@@ -53,6 +53,9 @@ def test_a_record_without_times_says_nothing(tmp_path):
     record(tmp_path, 1, cfg=ENTRIES)
     record(tmp_path, 2, cfg=ENTRIES, epochs=[(30, 10)])
     (record(tmp_path, 3, cfg=ENTRIES) / "metrics.json").unlink()
+    # The end of a training that had been interrupted: its first epochs' times are not their own.
+    epochs = [(30, 10), (30, 20), (40, 30)]
+    record(tmp_path, 4, cfg=ENTRIES, epochs=epochs, result={"resumed": 2})
     runs, _ = read_runs(tmp_path)
     assert training_costs(runs, DEFAULTS) == {}
 

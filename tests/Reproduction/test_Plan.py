@@ -65,7 +65,10 @@ def test_a_training_that_is_equal_counts(tmp_path, run):
 @pytest.mark.parametrize("status", ["RUNNING", "INTERRUPTED", "FAILED"])
 def test_a_training_that_was_not_completed_does_not(tmp_path, run, status):
     run(5, status=status)
-    assert stand(tmp_path, need())[0].trains
+    (one,) = stand(tmp_path, need())
+    assert one.trains
+    silent = one.remark.startswith("run 5: RUNNING since 2026-11-20 14:00 UTC, no heartbeat for ")
+    assert silent == (status == "RUNNING")
 
 
 @pytest.mark.parametrize(

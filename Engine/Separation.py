@@ -1,0 +1,58 @@
+"""A trained model, ready to separate songs."""
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import joblib
+import keras
+import numpy as np
+import tensorflow as tf
+
+from Engine.Trainer import predictor
+from Evaluation.Separate import Separator
+from Evaluation.Windows import Lengthen, Predictor
+from Models.Build import build
+from Spec.Model import ModelSpec
+
+LENGTHS_KEPT = 2  # the long window of most songs, and one that a short song had
+MOST_IN_CACHE = 4  # windows that a core takes at once: with more they leave its cache
+
+
+def ready(
+    model: keras.Model, spec: ModelSpec, batch_size: int, passes: int, whole_song: bool
+) -> Separator:
+    """The separator of songs that `model`, which `spec` describes, makes."""
+    lengthen = lengthened(model, spec) if whole_song else None
+    return Separator(abreast(predictor(model, spec)), spec, batch_size, passes, lengthen)
+
+
+def lengthened(model: keras.Model, spec: ModelSpec) -> Lengthen:
+    """A function from a window's `num_frames` to the same network, with these weights, for it."""
+
+    @functools.lru_cache(LENGTHS_KEPT)
+    def lengthen(num_frames: int) -> Predictor:
+        longer = replace(spec, num_frames=num_frames)
+        network = build(longer)
+        network.set_weights(model.get_weights())
+        return abreast(predictor(network, longer))
+
+    return lengthen
+
+
+def abreast(predict: Predictor) -> Predictor:
+    """`predict` with a batch's windows spread over the processor's cores; a GPU takes it whole.
+
+    TensorFlow's own threads share out one operation at a time, and mostly wait for each other.
+    """
+    cores = joblib.cpu_count()
+    if tf.config.list_physical_devices("GPU") or cores == 1:
+        return predict
+    pool = ThreadPoolExecutor(cores)
+
+    def together(mix: np.ndarray) -> np.ndarray:
+        rounds = -(-len(mix) // (cores * MOST_IN_CACHE))
+        parts = np.array_split(mix, min(len(mix), cores * rounds))
+        return np.concatenate(list(pool.map(predict, parts)))
+
+    return together

@@ -1,0 +1,1 @@
+"""What a run leaves in its folder, and the copy of it in MongoDB."""
