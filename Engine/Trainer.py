@@ -58,24 +58,6 @@ def compiled_trainer(model: ModelSpec, training: TrainingSpec) -> Trainer:
     return trainer
 
 
-def training_step(trainer: Trainer) -> Callable[..., tf.Tensor]:
-    """A compiled function from a batch, `[B, T, C]` of mix and `[B, T, S, C]` of sources, to its
-    loss, a scalar; it takes one step of the trainer's optimizer."""
-    variables = trainer.trainable_variables
-
-    @tf.function(jit_compile=trainer.jit_compile)
-    def step(mix, sources):
-        with tf.GradientTape() as tape:
-            loss = trainer.compute_loss(y=sources, y_pred=trainer(mix, training=True))
-            scaled = trainer.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, [variable.value for variable in variables])
-        trainer.optimizer.apply(gradients, variables)
-        return loss
-
-    trainer.optimizer.build(variables)
-    return step
-
-
 def validation_loss(separator: keras.Model, spec: ModelSpec) -> Callable[[tf.data.Dataset], float]:
     """A function from validation batches to the mean squared error over all their real frames.
 

@@ -26,7 +26,8 @@ import numpy as np
 import tensorflow as tf
 
 from Config import DEFAULTS, config_ingredient, specs
-from Engine.Trainer import Trainer, compiled_trainer, training_step
+from Engine.Steps import Steps
+from Engine.Trainer import Trainer, compiled_trainer
 from Models import Computation
 from Models.Describe import multiply_adds
 
@@ -66,12 +67,14 @@ def trainer_of(name: str, precision: str) -> Trainer:
 
 def our_step(trainer: Trainer, sources: np.ndarray) -> Step:
     """A step of this project."""
-    compiled = training_step(trainer)
-    batch = tf.constant(sources.sum(axis=2)), tf.constant(sources)
+    steps = Steps(trainer)
+    mix = sources.sum(axis=2)
 
     def step():
         began, worked = time.perf_counter(), time.process_time()
-        loss = float(compiled(*batch))
+        steps.begin_epoch()
+        steps.take_batch(mix, sources, 0)
+        loss = float(steps.loss_sum)
         return loss, time.perf_counter() - began, time.process_time() - worked
 
     return step
