@@ -61,6 +61,7 @@ def cfg():
     loss = "waveform"  # 'waveform', squared error; 'magnitude', absolute (unet_spectrogram alone)
     train_passes = 1  # passes of separation in training; 2 is progressive learning
     identity_weight = 0.0  # of the identity loss: each clean source must come out as itself
+    precision = "float32"  # computed in training: float32, mixed_bfloat16, mixed_float16 (GPUs)
     stage_start = "last"  # weights a stage goes on from: 'last' or 'best'
     eval_batch_size = 16  # windows at once in validation and separation; changes no result
     output_path = "experiments"  # weights, checkpoints, curves and scores of every training

@@ -40,9 +40,12 @@ class Steps:
         with tf.GradientTape() as tape:
             estimates = trainer(mix, training=True)
             loss = trainer.compute_loss(x=mix, y=sources, y_pred=estimates)
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        norm = tf.linalg.global_norm(gradients)
-        whole = tf.math.is_finite(loss) & tf.math.is_finite(norm) & (self.failed == NONE)
+            scaled = trainer.optimizer.scale_loss(loss)  # as it is, except in float16
+        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        whole = tf.math.is_finite(loss) & (self.failed == NONE)
+        if not isinstance(trainer.optimizer, keras.optimizers.LossScaleOptimizer):
+            # That one leaves such a step out itself and goes on with a smaller scale.
+            whole &= tf.math.is_finite(tf.linalg.global_norm(gradients))
 
         def apply():
             trainer.optimizer.apply(gradients, variables)

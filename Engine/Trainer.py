@@ -8,7 +8,9 @@ import tensorflow as tf
 
 from Engine.Losses import magnitude_loss, training_loss
 from Models.Build import build
+from Models.Computation import computation
 from Models.UnetSpectrogramSeparator import masked_magnitudes
+from Spec.Errors import ConfigError
 from Spec.Model import ModelSpec
 from Spec.Shapes import input_frames, output_frames
 from Spec.Training import TrainingSpec
@@ -19,11 +21,12 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba's; Keras' own ε is 
 class Trainer(keras.Model):
     """What `fit` trains: takes `[B, T, C]` of mix, is held against `[B, T, S, C]` of sources."""
 
-    def __init__(self, separator: keras.Model, spec: TrainingSpec):
+    def __init__(self, separator: keras.Model, model: ModelSpec, spec: TrainingSpec):
         super().__init__(name="trainer")
         self.separator = separator
         self.spec = spec
-        self.heard = masked_magnitudes(separator) if spec.loss == "magnitude" else separator
+        heard = masked_magnitudes(separator) if spec.loss == "magnitude" else separator
+        self.heard = computation(heard, model, spec.precision)
 
     def call(self, mix, training=False):
         return self.heard(mix, training=training)
@@ -31,7 +34,7 @@ class Trainer(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         if self.spec.loss == "magnitude":
             return magnitude_loss(y, y_pred)
-        return training_loss(self.separator, y, y_pred, self.spec)
+        return training_loss(self.heard, y, y_pred, self.spec)
 
 
 def compiled_trainer(model: ModelSpec, training: TrainingSpec) -> Trainer:
@@ -39,13 +42,19 @@ def compiled_trainer(model: ModelSpec, training: TrainingSpec) -> Trainer:
 
     XLA is left to the GPU: on a CPU it starts slower and steps no faster.
     """
-    trainer = Trainer(build(model), training)
-    trainer.compile(
-        optimizer=keras.optimizers.Adam(
-            training.stages[0].learning_rate, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON
-        ),
-        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    optimizer = keras.optimizers.Adam(
+        training.stages[0].learning_rate, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON
     )
+    if training.precision == "mixed_float16":
+        if not on_gpu:
+            raise ConfigError(
+                "cfg.precision is 'mixed_float16', which only GPUs compute in: on a CPU choose "
+                "'mixed_bfloat16' or 'float32'"
+            )
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    trainer = Trainer(build(model), model, training)
+    trainer.compile(optimizer=optimizer, jit_compile=on_gpu)
     return trainer
 
 
@@ -54,6 +63,8 @@ def validation_loss(separator: keras.Model, spec: ModelSpec) -> Callable[[tf.dat
 
     The same whatever the batch size: errors are summed over frames, not averaged over batches.
     """
+
+    separate = computation(separator, spec)
 
     @tf.function(
         input_signature=(
@@ -64,7 +75,7 @@ def validation_loss(separator: keras.Model, spec: ModelSpec) -> Callable[[tf.dat
         autograph=False,
     )
     def summed_error(mix, sources, real):
-        errors = tf.square(separator(mix, training=False) - sources)  # [B, T, S, C]
+        errors = tf.square(separate(mix, training=False) - sources)  # [B, T, S, C]
         return tf.reduce_sum(tf.reduce_mean(errors, axis=(2, 3)) * real), tf.reduce_sum(real)
 
     def loss(batches: tf.data.Dataset) -> float:
@@ -77,8 +88,10 @@ def validation_loss(separator: keras.Model, spec: ModelSpec) -> Callable[[tf.dat
 def predictor(separator: keras.Model, spec: ModelSpec) -> Callable[[np.ndarray], np.ndarray]:
     """The separator on arrays: `[B, T, C]` of mix to `[B, T, S, C]` of estimates."""
 
+    separate = computation(separator, spec)
+
     @tf.function(input_signature=(tf.TensorSpec((None, input_frames(spec), spec.num_channels)),))
     def graph(mix):
-        return separator(mix, training=False)
+        return separate(mix, training=False)
 
     return lambda mix: graph(tf.constant(mix, tf.float32)).numpy()

@@ -8,6 +8,7 @@ from Spec.Errors import ConfigError
 
 START = ("last", "best")
 LOSSES = ("waveform", "magnitude")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class TrainingSpec:
     loss: str
     train_passes: int
     identity_weight: float
+    precision: str
     eval_batch_size: int
     output_path: str
     checkpoint_minutes: float | None
@@ -70,6 +72,7 @@ def training_spec(entries: dict[str, Any], seed: int) -> TrainingSpec:
         loss=Checks.one_of("loss", entries["loss"], LOSSES),
         train_passes=Checks.whole("train_passes", entries["train_passes"], 1),
         identity_weight=Checks.at_least_zero("identity_weight", entries["identity_weight"]),
+        precision=Checks.one_of("precision", entries["precision"], PRECISIONS),
         eval_batch_size=Checks.whole("eval_batch_size", entries["eval_batch_size"], 1),
         output_path=Checks.path("output_path", entries["output_path"]),
         checkpoint_minutes=(

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from Config import specs
+from Engine.Steps import Steps
 from Engine.Trainer import compiled_trainer, predictor, validation_loss
 from Input.Pipeline import validation_batches
 from Models.Build import build
+from Spec.Errors import ConfigError
 from tests.Models.reference import Net, weights_of
 
 
@@ -146,3 +148,88 @@ def test_a_trainer_trains_what_is_not_frozen(tiny, frozen):
     free = compiled_trainer(replace(entries.model, frozen=()), entries.training)
     for one, other in zip(trainer.separator.weights, free.separator.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def batch_of(spec):
+    random = np.random.default_rng(0)
+    sources = random.uniform(-0.5, 0.5, (2, spec.num_frames, 2, 2)).astype(np.float32)
+    return sources.sum(axis=2), sources
+
+
+@pytest.mark.parametrize("frozen", [(), ("encoder", "skip")], ids=str)
+def test_a_training_step_is_one_of_keras_on_the_plain_graph(tiny, frozen):
+    """Three steps of `train_on_batch` of the separator alone, with the same optimizer."""
+    entries = specs({**tiny, "frozen": list(frozen)}, seed=1)
+    trainer = compiled_trainer(entries.model, entries.training)
+    steps = Steps(trainer)
+    plain = build(entries.model)
+    plain.compile(
+        keras.optimizers.Adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8),
+        loss="mse",
+        jit_compile=False,
+    )
+    mix, sources = batch_of(entries.model)
+    for number in range(3):
+        steps.begin_epoch()
+        steps.take_batch(mix, sources, number)
+        wanted = plain.train_on_batch(mix, sources)
+        assert float(steps.loss_sum) == pytest.approx(wanted, rel=1e-4)
+    for one, other in zip(trainer.separator.weights, plain.weights, strict=True):
+        assert one.path == other.path
+        np.testing.assert_allclose(one, other, atol=2e-5)
+    assert int(trainer.optimizer.iterations) == 3
+
+
+def losses_of(steps, batch, count):
+    """The losses of as many steps on the one batch."""
+    losses = []
+    for number in range(count):
+        steps.begin_epoch()
+        steps.take_batch(*batch, number)
+        losses.append(float(steps.loss_sum))
+    return losses
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_a_training_learns_in_either_precision(tiny, precision):
+    entries = specs({**tiny, "precision": precision}, seed=1)
+    trainer = compiled_trainer(entries.model, entries.training)
+    losses = losses_of(Steps(trainer), batch_of(entries.model), 30)
+    assert losses[-1] < 0.9 * losses[0]
+    assert {weight.dtype for weight in trainer.separator.weights} == {"float32"}
+
+
+def test_float16_is_refused_where_only_a_cpu_is(tiny_specs, monkeypatch):
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    half = replace(tiny_specs.training, precision="mixed_float16")
+    with pytest.raises(ConfigError, match="only GPUs compute in: on a CPU choose"):
+        compiled_trainer(tiny_specs.model, half)
+
+
+def test_validation_is_float32_whatever_the_training_is(tiny, tiny_store):
+    losses = []
+    for precision in ("float32", "mixed_bfloat16"):
+        entries = specs({**tiny, "precision": precision}, seed=1)
+        trainer = compiled_trainer(entries.model, entries.training)
+        batches = validation_batches(tiny_store, "valid", entries.model, 4)
+        losses.append(validation_loss(trainer.separator, entries.model)(batches))
+    assert losses[0] == losses[1]
+
+
+def test_with_loss_scaling_a_step_that_overflows_is_left_out_and_the_scale_halved(tiny_specs):
+    """As in float16, whose gradients overflow until the scale fits; here they do in float32."""
+    trainer = compiled_trainer(tiny_specs.model, tiny_specs.training)
+    trainer.optimizer = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.Adam(1e-3), initial_scale=2.0**127
+    )
+    steps, batch = Steps(trainer), batch_of(tiny_specs.model)
+    before = [weight.numpy() for weight in trainer.separator.weights]
+    first, *_ = losses_of(steps, tuple(100 * part for part in batch), 1)
+    assert steps.failed_step() is None
+    assert float(trainer.optimizer.dynamic_scale) == 2.0**126
+    for one, other in zip(trainer.separator.weights, before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    trainer.optimizer.dynamic_scale.assign(2.0**10)
+    losses = losses_of(steps, batch, 30)
+    assert np.isfinite(first)
+    assert losses[-1] < 0.9 * losses[0]

@@ -24,7 +24,8 @@ KINDS = {
         "num_frames": 49408,
         "num_channels": 1,
         "sample_rate": 22050,
-        "batch_sizes": [1, 2],
+        "batch_sizes": [1],
+        "learning_rates": [1e-3],
     },
 }
 
@@ -77,7 +78,7 @@ def numbers(record):
 
 # Two stages of one epoch of three steps: calls 0 to 2 come after the steps of the first, the next
 # ones before every batch of its validation.
-@pytest.mark.parametrize(("name", "calls"), [("J", (0, 2)), ("J", (4,)), ("U7", (1,))])
+@pytest.mark.parametrize(("name", "calls"), [("J", (0, 2)), ("J", (4,)), ("U7", (0,))])
 def test_a_training_goes_on_as_if_it_had_not_been_interrupted(kind, tmp_path, name, calls):
     described, store, (whole, wanted) = kind(name)
     for start, call in enumerate(calls):

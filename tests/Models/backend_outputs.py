@@ -13,6 +13,7 @@ import numpy as np
 
 from Config import DEFAULTS, specs
 from Models.Build import build
+from Models.Computation import computation
 from Models.Passes import own_outputs
 
 SMALL = {
@@ -47,22 +48,24 @@ def outputs() -> dict[str, np.ndarray]:
     """Estimates and second passes of every kind, its weights from seed 7."""
     found = {}
     for kind, changes in KINDS.items():
-        separator = build(specs({**SMALL, **changes}, seed=7).model)
+        spec = specs({**SMALL, **changes}, seed=7).model
+        separator = build(spec)
+        separate = computation(separator, spec)  # the plain graph with JAX
         random = np.random.default_rng(3)
         mix = random.uniform(-0.5, 0.5, (2, *separator.input_shape[1:])).astype(np.float32)
-        for name, estimates in compiled(passes_of(separator))(mix).items():
+        for name, estimates in compiled(passes_of(separate))(mix).items():
             found[f"{kind}, {name}"] = keras.ops.convert_to_numpy(estimates)
     return found
 
 
-def passes_of(separator):
+def passes_of(separate):
     """A function from a mix to the first pass and, where its length allows one, the second."""
 
     def passes(mix):
-        first = separator(mix, training=False)
+        first = separate(mix, training=False)
         if first.shape[1] != mix.shape[1]:
             return {"first pass": first}
-        return {"first pass": first, "second pass": own_outputs(separator, first, training=False)}
+        return {"first pass": first, "second pass": own_outputs(separate, first, training=False)}
 
     return passes
 

@@ -1,0 +1,256 @@
+"""The convolutions of the Wave-U-Net as a CPU computes them fastest: exact, with their gradients.
+
+TensorFlow's own gradients keep more than is needed and take slower ways; each operation here
+brings its own. Signals are [B, T, C] and kernels [taps, C, F], as in Keras; a `padding` is the
+frames of zeros before and after. The one module of the separators that knows TensorFlow: no
+other backend needs it, and `keras.ops` has no gradients of one's own.
+"""
+
+import tensorflow as tf
+
+from Models.Convolution import LEAKY_SLOPE
+
+# oneDNN's gradient of a long kernel is fastest on pieces of this many frames, from this many taps.
+PIECE_FRAMES, LONG_KERNEL = 128, 9
+Padding = tuple[int, int]
+
+
+def same(taps: int) -> Padding:
+    """The padding that keeps the length."""
+    return (taps - 1) // 2, taps // 2
+
+
+def leaky_convolution(x, kernel, bias, padding: Padding):
+    """LeakyReLU of a convolution, one operation: [B, T, C] → [B, T', F].
+
+    The gradient needs no more than the output: its sign is that of what went in.
+    """
+
+    @tf.custom_gradient
+    def operation(x, kernel, bias):
+        y = leaky_relu(tf.nn.bias_add(correlated(x, kernel, padding), bias))[:, 0]
+
+        def gradient(dy):
+            dy = leaky_gradient(dy, y)
+            return (
+                input_gradient(x, kernel, dy, padding),
+                kernel_gradient(x, kernel, dy, padding),
+                sum_over_frames(dy),
+            )
+
+        return y, gradient
+
+    return operation(x, kernel, bias)
+
+
+def leaky_convolution_over(added, x, kernel, bias, padding: Padding):
+    """LeakyReLU of a convolution plus what is `added` to it, [B, T', F], one operation."""
+
+    @tf.custom_gradient
+    def operation(added, x, kernel, bias):
+        y = tf.nn.bias_add(correlated(x, kernel, padding), bias) + added[:, None]
+        y = leaky_relu(y)[:, 0]
+
+        def gradient(dy):
+            dy = leaky_gradient(dy, y)
+            return (
+                dy,
+                input_gradient(x, kernel, dy, padding),
+                kernel_gradient(x, kernel, dy, padding),
+                sum_over_frames(dy),
+            )
+
+        return y, gradient
+
+    return operation(added, x, kernel, bias)
+
+
+def convolution(x, kernel, padding: Padding):
+    """The bare convolution, [B, T, C] → [B, T', F]."""
+
+    @tf.custom_gradient
+    def operation(x, kernel):
+        def gradient(dy):
+            return input_gradient(x, kernel, dy, padding), kernel_gradient(x, kernel, dy, padding)
+
+        return correlated(x, kernel, padding)[:, 0], gradient
+
+    return operation(x, kernel)
+
+
+def leaky_bias(x, bias):
+    """LeakyReLU of [B, T, F] plus a bias."""
+
+    @tf.custom_gradient
+    def operation(x, bias):
+        y = leaky_relu(tf.nn.bias_add(x, bias))
+
+        def gradient(dy):
+            dy = leaky_gradient(dy, y)
+            return dy, sum_over_frames(dy)
+
+        return y, gradient
+
+    return operation(x, bias)
+
+
+def decimate(x):
+    """Every second frame, the first kept: [B, T, C] → [B, ceil(T / 2), C]."""
+
+    @tf.custom_gradient
+    def operation(x):
+        frames, channels = x.shape[1:]
+        odd = frames % 2
+
+        def gradient(dy):
+            dy = tf.reshape(
+                tf.pad(dy, [[0, 0], [0, 0], [0, channels]]), (-1, frames + odd, channels)
+            )
+            return dy[:, :frames]
+
+        whole = tf.pad(x, [[0, 0], [0, odd], [0, 0]]) if odd else x
+        pairs = tf.reshape(whole, (-1, (frames + odd) // 2, 2 * channels))
+        return pairs[:, :, :channels], gradient
+
+    return operation(x)
+
+
+def halves(x):
+    """The even and the odd frames, [B, T, C] → twice [B, T / 2, C]; T is even."""
+
+    @tf.custom_gradient
+    def operation(x):
+        frames, channels = x.shape[1:]
+        pairs = tf.reshape(x, (-1, frames // 2, 2 * channels))
+        return (pairs[:, :, :channels], pairs[:, :, channels:]), interleaved_values
+
+    return operation(x)
+
+
+def interleaved(even, odd):
+    """Frames in turn from the two, twice [B, T / 2, C] → [B, T, C]: undoes `halves`."""
+
+    @tf.custom_gradient
+    def operation(even, odd):
+        return interleaved_values(even, odd), halves
+
+    return operation(even, odd)
+
+
+def interleaved_values(even, odd):
+    """What `interleaved` gives, without its gradient."""
+    frames, channels = even.shape[1:]
+    return tf.reshape(tf.stack([even, odd], axis=2), (-1, 2 * frames, channels))
+
+
+def with_ends(x):
+    """[B, T, C] as it is, its first frame and its last frame, [B, C] each.
+
+    The gradients of the two go into that of the whole, in place.
+    """
+
+    @tf.custom_gradient
+    def operation(x):
+        def gradient(dx, first, last):
+            return add_rows(dx, [0, x.shape[1] - 1], tf.stack([first, last], axis=1))
+
+        return (tf.identity(x), x[:, 0], x[:, -1]), gradient
+
+    return operation(x)
+
+
+def add_rows(x, frames: list[int], rows):
+    """[B, T, F] with [B, K, F] added at `frames` of T."""
+    batch = tf.range(tf.shape(x)[0])
+    places = tf.stack(tf.meshgrid(batch, tf.constant(frames), indexing="ij"), axis=-1)
+    return tf.tensor_scatter_nd_add(x, places, rows)
+
+
+def leaky_relu(x):
+    """The slope of the Wave-U-Net."""
+    return tf.nn.leaky_relu(x, LEAKY_SLOPE)
+
+
+def leaky_gradient(dy, y):
+    """The gradient before LeakyReLU, from the one after it and LeakyReLU's own output."""
+    return tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=LEAKY_SLOPE)
+
+
+def sum_over_frames(dy):
+    """[B, T, F] → [F], as a product with ones: faster than a sum, and kept in float32 while it is
+    added up where the operands are bfloat16."""
+    rows = tf.reshape(dy, (-1, dy.shape[2]))
+    return tf.matmul(tf.ones((1, tf.shape(rows)[0]), dy.dtype), rows)[0]
+
+
+def method(taps: int, padding: Padding) -> str:
+    """TensorFlow's word for the padding; 'VALID' of an input padded by hand where it has none.
+
+    It has one for any padding, but oneDNN's gradients do not know it.
+    """
+    return "SAME" if padding == same(taps) else "VALID"
+
+
+def padded(x, padding: Padding):
+    """[B, T, C] with zeros before and after."""
+    return tf.pad(x, [[0, 0], padding, [0, 0]]) if any(padding) else x
+
+
+def correlated(x, kernel, padding: Padding):
+    """The convolution itself, [B, 1, T', F]: oneDNN makes one operation of it, a bias and a
+    LeakyReLU only where nothing reshapes in between."""
+    known = method(kernel.shape[0], padding)
+    x = x if known == "SAME" else padded(x, padding)
+    return tf.nn.conv2d(x[:, None], kernel[None], 1, known)
+
+
+def input_gradient(x, kernel, dy, padding: Padding):
+    """The gradient of a convolution with respect to its input."""
+    known = method(kernel.shape[0], padding)
+    frames = x.shape[1]
+    before, after = (0, 0) if known == "SAME" else padding
+    dx = tf.raw_ops.Conv2DBackpropInput(
+        input_sizes=(tf.shape(x)[0], 1, before + frames + after, x.shape[2]),
+        filter=kernel[None],
+        out_backprop=dy[:, None],
+        strides=[1, 1, 1, 1],
+        padding=known,
+    )[:, 0]
+    return dx[:, before : before + frames] if before + after else dx
+
+
+def kernel_gradient(x, kernel, dy, padding: Padding):
+    """The gradient of a convolution with respect to its kernel."""
+    taps = kernel.shape[0]
+    known = method(taps, padding)
+    if taps >= LONG_KERNEL and dy.shape[1] > PIECE_FRAMES:
+        x, dy = pieces(padded(x, padding), dy, taps)
+        known = "VALID"
+    elif known == "VALID":
+        x = padded(x, padding)
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=x[:, None],
+        filter_sizes=(1, *kernel.shape),
+        out_backprop=dy[:, None],
+        strides=[1, 1, 1, 1],
+        padding=known,
+    )[0]
+
+
+def pieces(x, dy, taps: int):
+    """A signal [B, T + taps − 1, C] and a gradient [B, T, F], cut into pieces of the gradient and
+    what of the signal each heard: [B · K, piece + taps − 1, C] and [B · K, piece, F].
+
+    The last piece is filled up with zeros, whose gradient is zero.
+    """
+    frames, channels = dy.shape[1], x.shape[2]
+    count = -(-frames // PIECE_FRAMES)
+    whole = count * PIECE_FRAMES
+    x, dy = padded(x, (0, whole - frames)), padded(dy, (0, whole - frames))
+    cut = tf.reshape(x[:, :whole], (-1, count, PIECE_FRAMES, channels))
+    following = tf.concat([cut[:, 1:, : taps - 1], x[:, None, whole:]], axis=1)
+    heard = tf.concat([cut, following], axis=2)
+    return (
+        tf.reshape(heard, (-1, PIECE_FRAMES + taps - 1, channels)),
+        tf.reshape(dy, (-1, PIECE_FRAMES, dy.shape[2])),
+    )

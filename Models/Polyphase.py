@@ -1,0 +1,160 @@
+"""Upsampling by two and the convolution after it as one convolution of what was upsampled.
+
+Every second output hears the samples where the others hear the midpoints, so that outputs in
+pairs are one convolution of the low-rate signal with twice the filters: of 5 taps, 4 are left.
+The frames at either end, where *same* mode does not interpolate, are put right afterwards.
+"""
+
+import numpy as np
+from keras import ops
+
+from Models.FastConvolution import (
+    Padding,
+    add_rows,
+    convolution,
+    halves,
+    interleaved,
+    leaky_convolution,
+    leaky_convolution_over,
+    padded,
+    same,
+    with_ends,
+)
+
+
+def interpolated_convolution(x, kernel, share, context: bool):
+    """The convolution of the upsampled signal: [B, T, C] → [B, 2 T, F] in *same* mode,
+    [B, 2 T − taps, F] in *context* mode.
+
+    `kernel` is [taps, C, F]. `share` is the weight of the earlier neighbour in a midpoint, one per
+    channel [C], or None for linear interpolation, where past the end the last sample repeats.
+    """
+    taps, channels, filters = kernel.shape
+    weight = 0.5 if share is None else share[:, None]
+    parts = ops.concatenate([kernel, weight * kernel, (1.0 - weight) * kernel], axis=0)
+    first = 0 if context else -((taps - 1) // 2)  # of the upsampled frames that output 0 hears
+    mixing = phase_mixing(taps, first)  # [S, 2, 3 taps]
+    span = len(mixing)
+    flat = ops.reshape(parts, (3 * taps, channels * filters))
+    mixed = ops.matmul(ops.cast(mixing.reshape(2 * span, 3 * taps), kernel.dtype), flat)
+    phases = ops.transpose(ops.reshape(mixed, (span, 2, channels, filters)), (0, 2, 1, 3))
+    phases = ops.reshape(phases, (span, channels, 2 * filters))
+    if context:
+        return pairs_within(x, phases, filters)
+    x, *ends = with_ends(x)
+    pairs = convolution(x, phases, same(span))  # [B, T, 2 F]
+    frames = 2 * x.shape[1]
+    return edges_corrected(ops.reshape(pairs, (-1, frames, filters)), ends, kernel, share)
+
+
+def pairs_within(x, phases, filters: int):
+    """*Context* mode: of the last pair only the first is an output; the second would hear a frame
+    past the end."""
+    pairs = convolution(padded(x, (0, 1)), phases, (0, 0))  # [B, T − (taps − 1) / 2, 2 F]
+    return ops.reshape(pairs, (-1, 2 * pairs.shape[1], filters))[:, :-1]
+
+
+def phase_mixing(taps: int, first: int) -> np.ndarray:
+    """How taps become those of the two phases: [S, 2, 3 · taps] of zeros and ones.
+
+    The last axis is the taps as they meet samples, and as they meet a midpoint's earlier and later
+    neighbour. Tap j of phase p hears the upsampled frame `first + p + j`, and frame 2 m + 1 lies
+    between samples m and m + 1.
+    """
+    last = first + taps
+    lowest, highest = first // 2, (last + 1) // 2
+    mixing = np.zeros((highest - lowest + 1, 2, 3, taps))
+    for phase in (0, 1):
+        for tap in range(taps):
+            sample, between = divmod(first + phase + tap, 2)
+            if between:
+                mixing[sample - lowest, phase, 1, tap] = 1.0
+                mixing[sample + 1 - lowest, phase, 2, tap] = 1.0
+            else:
+                mixing[sample - lowest, phase, 0, tap] = 1.0
+    return mixing.reshape(len(mixing), 2, 3 * taps)
+
+
+def edges_corrected(y, ends, kernel, share):
+    """*Same* mode: `y` [B, 2 T, F] without the midpoint before the first sample, and with the last
+    sample whole, not halved, where it repeats; `ends` are these samples."""
+    frames, half = y.shape[1], (kernel.shape[0] - 1) // 2
+    first, last = ends  # [B, C]
+    matrices = ops.unstack(kernel, axis=0)  # [C, F] each
+    later = 0.5 if share is None else 1.0 - share
+    # Output t hears the upsampled frame t + tap − half; that before the first is frame −1.
+    before = [tap for tap in range(half) if half - 1 - tap < frames]
+    rows = [half - 1 - tap for tap in before]
+    corrections = [ops.matmul(-later * first, matrices[tap]) for tap in before]
+    if share is None:
+        after = [tap for tap in range(half, kernel.shape[0]) if frames - 1 + half - tap >= 0]
+        rows += [frames - 1 + half - tap for tap in after]
+        corrections += [ops.matmul(0.5 * last, matrices[tap]) for tap in after]
+    return add_rows(y, rows, ops.stack(corrections, axis=1)) if rows else y
+
+
+def leaky_convolution_by_halves(x, kernel, bias):
+    """LeakyReLU of a *same* convolution, and its every second frame, by three convolutions of half
+    the taps and frames instead of four: [B, T, C] → [B, T, F] and [B, T / 2, F]; T is even.
+
+    Even outputs are `a * even + b * odd` and odd outputs `c * even + a * odd`, where even, odd are
+    the frames in turn and a, b, c every second tap. With `p = a * (even − odd)` they are
+    `(a + b) * odd + p` and `(a + c) * even − p`.
+    """
+    taps, channels, filters = kernel.shape
+    even, odd = halves(x)
+    mixings = halves_mixing(taps)
+    flat = ops.reshape(kernel, (taps, channels * filters))
+    mixed = ops.matmul(ops.cast(np.concatenate(mixings), kernel.dtype), flat)
+    ends = np.cumsum([len(mixing) for mixing in mixings])[:-1].tolist()
+    a, a_and_b, a_and_c = (
+        ops.reshape(part, (-1, channels, filters)) for part in ops.split(mixed, ends, axis=0)
+    )
+    shared = convolution(even - odd, a, same(a.shape[0]))
+    first = leaky_convolution_over(shared, odd, a_and_b, bias, same(a_and_b.shape[0]))
+    second = leaky_convolution_over(-shared, even, a_and_c, bias, same(a_and_c.shape[0]))
+    return interleaved(first, second), first
+
+
+def halves_mixing(taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How taps become those of a, a + b and a + c: [S, taps] each of zeros and ones, filled with
+    zeros to where *same* padding puts them."""
+    shifts: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for tap in range(taps):
+        for phase in (0, 1):
+            shift, half = divmod(phase + tap - (taps - 1) // 2, 2)
+            shifts.setdefault((phase, half), []).append((shift, tap))
+    a, b, c = shifts[0, 0], shifts[0, 1], shifts[1, 0]
+    return placed(a, taps), placed(a + b, taps), placed(a + c, taps)
+
+
+def placed(shifts: list[tuple[int, int]], taps: int) -> np.ndarray:
+    """The mixing [S, taps] that puts each tap at its shift in time."""
+    before, after = -min(shift for shift, _ in shifts), max(shift for shift, _ in shifts)
+    before = max(before, after - 1)  # as *same* padding divides them
+    after = max(before, after)
+    mixing = np.zeros((before + after + 1, taps))
+    for shift, tap in shifts:
+        mixing[shift + before, tap] = 1.0
+    return mixing
+
+
+def decimated_leaky_convolution(x, kernel, bias, padding: Padding):
+    """Every second frame of LeakyReLU of a convolution, the first kept: [B, T, C] → [B, T', F].
+
+    Frames in pairs are channels side by side, over which the taps in pairs go in single steps: a
+    convolution in steps of two is no substitute, its gradients are slow.
+    """
+    taps, channels, filters = kernel.shape
+    before, after = padding
+    outputs = (x.shape[1] + before + after - taps) // 2 + 1
+    skipped = before % 2  # frames to begin with a whole pair
+    pairs = (taps + skipped + 1) // 2
+    kernel = ops.pad(kernel, ((skipped, 2 * pairs - taps - skipped), (0, 0), (0, 0)))
+    kernel = ops.reshape(kernel, (pairs, 2 * channels, filters))
+    before += skipped
+    wanted = 2 * (outputs + pairs - 1)
+    x = padded(x, (before, max(0, wanted - before - x.shape[1])))
+    x = x if x.shape[1] == wanted else x[:, :wanted]
+    x = ops.reshape(x, (-1, wanted // 2, 2 * channels))
+    return leaky_convolution(x, kernel, bias, (0, 0))
