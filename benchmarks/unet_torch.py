@@ -56,7 +56,7 @@ def upsampled(x):
 
 def main() -> None:
     """Step for every line of standard input."""
-    with np.load(sys.argv[1]) as start:
+    with np.load(sys.argv[1], allow_pickle=False) as start:
         weights = {path: start[path] for path in start.files if "/" in path}
         sources = torch.from_numpy(start["sources"].transpose(0, 2, 3, 1).copy())  # [B, S, C, T]
         rate, threads = float(start["learning_rate"]), int(start["threads"])
