@@ -2,11 +2,9 @@
 
 What costs here is touching memory, so every sample is read once from the mapped song, written once
 as a scaled source and once into the mix, a snippet after another while it is in the cache; and
-batches are made in the memory of those that nobody holds any more.
+TensorFlow takes the batch over without copying it.
 """
 
-import weakref
-from collections import defaultdict
 from math import prod
 
 import numpy as np
@@ -30,7 +28,6 @@ class Snippets:
         self.scales = np.array([song.scale for song in self.songs], np.float32)
         # Frames of context that a window needs on either side of what it gives out.
         self.context = (input_frames(spec) - output_frames(spec)) // 2
-        self.buffers = Buffers()
 
     def batch(
         self, songs: np.ndarray, offsets: np.ndarray, gains: np.ndarray
@@ -40,8 +37,8 @@ class Snippets:
         [B, T, S, C], float32. Beyond a song's ends is silence."""
         heard, wanted = input_frames(self.spec), output_frames(self.spec)
         lanes = (len(self.spec.sources), self.spec.num_channels)
-        mix = self.buffers.take(len(songs), heard, lanes[1])
-        sources = self.buffers.take(len(songs), wanted, *lanes)
+        mix = aligned(len(songs), heard, lanes[1])
+        sources = aligned(len(songs), wanted, *lanes)
         window = np.empty((heard, *lanes), np.float32) if self.context else None
         factors = gains.astype(np.float32) * self.scales[songs, np.newaxis]  # [B, S]
         for row, (song, offset) in enumerate(zip(songs, offsets, strict=True)):
@@ -82,25 +79,9 @@ def add(window: np.ndarray, mix: np.ndarray) -> None:
             mix[:, lane] += window[:, source, lane]
 
 
-class Buffers:
-    """Memory for arrays that come and go: the system takes longer to hand out new memory, page by
-    page, than to have it filled."""
-
-    def __init__(self):
-        self.free: defaultdict[int, list[bytearray]] = defaultdict(list)
-
-    def take(self, *shape: int) -> np.ndarray:
-        """An array of float32, its content undefined. When nobody holds it or a part of it any
-        more, its memory is handed out again."""
-        size = prod(shape) * np.dtype(np.float32).itemsize
-        free = self.free[size]
-        memory = free.pop() if free else bytearray(size + ALIGNMENT)
-        # Of memory that is no array itself, this array is what its parts hold on to.
-        array = np.ndarray(shape, np.float32, memory, aligned(memory))
-        weakref.finalize(array, free.append, memory).atexit = False
-        return array
-
-
-def aligned(memory: bytearray) -> int:
-    """The first byte of `memory` whose address is a multiple of `ALIGNMENT`."""
-    return -np.frombuffer(memory, np.uint8).ctypes.data % ALIGNMENT
+def aligned(*shape: int) -> np.ndarray:
+    """An array of float32, its content undefined, that TensorFlow takes over as it is."""
+    size = prod(shape) * np.dtype(np.float32).itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    first = -memory.ctypes.data % ALIGNMENT
+    return memory[first : first + size].view(np.float32).reshape(shape)

@@ -1,6 +1,5 @@
 """Songs worked on side by side in processes of their own."""
 
-import functools
 import os
 import signal
 import threading
@@ -8,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -23,21 +22,28 @@ POLL = 0.1  # seconds after which a worker knows that whoever it works for has b
 def in_workers(
     work: Callable[..., Any], arguments: Iterable[tuple], num_workers: int, ordered: bool
 ) -> Generator[Any]:
-    """What `work` returns for each of `arguments`, in their order or as they are done.
+    """What `work` returns for each of `arguments`, in their order or as they are done. No more of
+    `arguments` are there at once than processes.
 
     An error of `work` is raised here; `RunFailed` when a process was killed. No worker outlives
     this process or, after an error or a `close`, the iterator: what it was writing stays half.
     """
-    jobs = (joblib.delayed(for_parent)(os.getpid(), work, each) for each in arguments)
-    kind = "generator" if ordered else "generator_unordered"
-    with signals_for_parents():
-        results = joblib.Parallel(num_workers, return_as=kind)(jobs)
+    jobs = (joblib.delayed(work)(*each) for each in arguments)
+    parallel = joblib.Parallel(
+        num_workers,
+        return_as="generator" if ordered else "generator_unordered",
+        pre_dispatch=num_workers,
+        initializer=end_with,
+        initargs=(os.getpid(),),
+    )
+    with signals_for_parents() if num_workers > 1 else nullcontext():
+        results = parallel(jobs)
     try:
         for result in results:  # noqa: UP028 - closing `yield from` would warn, see below
             yield result
     except BrokenProcessPool as error:
         raise RunFailed(
-            "a process that read songs was killed, most likely for want of memory: "
+            "a process that worked on songs was killed, most likely for want of memory: "
             "lower cfg.num_workers"
         ) from error
     finally:
@@ -58,17 +64,9 @@ def signals_for_parents() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def for_parent(parent: int, work: Callable[..., Any], arguments: tuple) -> Any:
-    """`work` done for the process `parent`, and for as long as there is one."""
-    if os.getpid() != parent:
-        end_with(parent)
-    return work(*arguments)
-
-
-@functools.cache
 def end_with(parent: int) -> None:
-    """Have this process end soon after `parent`, which started it, however that ends: a worker
-    that writes on would meet the next one in the same store."""
+    """Have this process, a worker, end soon after `parent`, which started it, however that ends:
+    one that writes on would meet the next in the same store."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -93,16 +93,6 @@ def test_the_first_snippets_of_a_batch_are_the_smaller_batch(store, shaped):
             np.testing.assert_array_equal(whole[:3], part)
 
 
-def test_batches_that_are_held_stay_as_they_are(store, model):
-    """Their memory is used again, but not before they are gone."""
-    batches = iter(training_batches(store, model, 4, 1, 0))
-    held = [next(batches) for _ in range(12)]
-    again = taken(training_batches(store, model, 4, 1, 0), 12)
-    for kept, fresh in zip(held, again, strict=True):
-        for tensor, wanted in zip(kept, fresh, strict=True):
-            np.testing.assert_array_equal(tensor.numpy(), wanted)
-
-
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
 def test_validation_hears_every_frame_once_whatever_the_batch_size(
     store, songs, shaped, batch_size

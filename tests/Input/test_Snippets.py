@@ -1,13 +1,13 @@
-"""Snippets against the same by plain NumPy, to the last bit, and memory that is used again."""
+"""Snippets against the same by plain NumPy, to the last bit."""
 
-import gc
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from Input import Snippets
-from Input.Snippets import ALIGNMENT, STRETCH, Buffers, add, scale
+from Input.Snippets import ALIGNMENT, STRETCH, add, aligned, scale
 from Input.Store import StoredSong
 
 LENGTHS = [1, STRETCH - 1, STRETCH, 3 * STRETCH + 5]
@@ -99,17 +99,15 @@ def test_scaling_and_adding_any_shape(frames, lanes):
     np.testing.assert_array_equal(mix, sum(scaled[:, source] for source in range(lanes[0])))
 
 
-def test_memory_is_lent_again_when_nobody_holds_it_or_a_part_of_it():
-    buffers = Buffers()
-    first = buffers.take(3, 5, 2)
-    place = first.ctypes.data
-    assert (first.shape, first.dtype, place % ALIGNMENT) == ((3, 5, 2), np.float32, 0)
-    part = first[1:][0].reshape(-1)
-    del first
-    gc.collect()
-    second = buffers.take(3, 5, 2)
-    assert second.ctypes.data != place  # the part still needs it
-    del part
-    gc.collect()
-    assert buffers.take(6, 5).ctypes.data == place  # of the same size, in another shape
-    assert buffers.take(3, 5).ctypes.data != place
+def test_tensorflow_takes_a_batch_over_without_copying_it():
+    made = []
+
+    def make(number):
+        made.append(aligned(3, 5, 2))
+        return made[-1]
+
+    numbers = tf.data.Dataset.range(8)
+    tensors = list(numbers.map(lambda number: tf.numpy_function(make, [number], tf.float32)))
+    for array, tensor in zip(made, tensors, strict=True):
+        assert array.ctypes.data % ALIGNMENT == 0
+        assert np.from_dlpack(tensor).ctypes.data == array.ctypes.data
