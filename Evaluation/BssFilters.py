@@ -1,8 +1,8 @@
 """The distortion filters of BSS Eval v4: least squares of estimates on delayed references.
 
 Only correlations up to a filter's length are needed, and those of a song are the sum of those of
-its blocks and of what reaches over the border from one block into the next. So no transform is
-longer than a block, and nothing of the song's length is held beyond the song.
+its blocks with themselves and what follows them. So transforms are so short that they stay in the
+processor's cache, and nothing of the song's length is held beyond the song.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import scipy.linalg
 
 FILTER_TAPS = 512  # of BSS Eval v4's distortion filters
 REACH = FILTER_TAPS - 1  # the longest lag
-BORDER = 1024  # transform length for what crosses a border: 2 REACH and room
+BLOCK = 8192  # transform length of a block of the song and the REACH frames after it
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,20 @@ def transform_length(block: int) -> int:
 
 def spectra(samples: np.ndarray, length: int) -> np.ndarray:
     """Spectra of a block `[T, S, C]` over its time, zero-padded to `length`: `[S, C, F]`."""
-    return scipy.fft.rfft(samples.transpose(1, 2, 0).astype(np.float64), length)
+    # Time last in memory: a transform over strides takes five times as long.
+    padded = np.zeros((*samples.shape[1:], length))
+    padded[..., : len(samples)] = samples.transpose(1, 2, 0)
+    return scipy.fft.rfft(padded)
 
 
-def distortion_filters(references: np.ndarray, estimates: np.ndarray, block: int) -> Filters:
-    """The filters of a whole song, `[T, S, C]` of references and estimates."""
+def distortion_filters(references: np.ndarray, estimates: np.ndarray, window: int) -> Filters:
+    """The filters of a whole song, `[T, S, C]` of references and estimates, for its windows."""
     _, sources, channels = references.shape
     signals = sources * channels
-    lags = correlations(references, estimates, block)  # [signals, 2 signals, 2 REACH + 1]
+    lags = correlations(references, estimates)  # [signals, 2 signals, FILTER_TAPS]
     gram = gram_matrix(lags[:, :signals])
-    against = lags[:, signals:, REACH:].transpose(0, 2, 1).reshape(-1, signals)
-    length = transform_length(block)
+    against = lags[:, signals:].transpose(0, 2, 1).reshape(-1, signals)
+    length = transform_length(window)
     every = solved(gram, against).reshape(sources, channels, FILTER_TAPS, sources, channels)
     own = np.empty((sources, channels, FILTER_TAPS, channels))
     for source in range(sources):
@@ -60,71 +63,48 @@ def distortion_filters(references: np.ndarray, estimates: np.ndarray, block: int
     )
 
 
-def correlations(references: np.ndarray, estimates: np.ndarray, block: int) -> np.ndarray:
+def correlations(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
     """`Σ_t a[t] b[t + lag]` for every reference channel a and every channel b of references, then
-    estimates: `[signals, 2 signals, 2 REACH + 1]`, lags from −REACH to REACH."""
+    estimates: `[signals, 2 signals, FILTER_TAPS]`, lags from 0 to REACH."""
     frames, sources, channels = references.shape
     signals = sources * channels
-    length = transform_length(block)
-    within = np.zeros((signals, 2 * signals, length // 2 + 1), complex)
-    across = np.zeros((2, signals, 2 * signals, BORDER // 2 + 1), complex)
-    tail = np.zeros((2 * signals, REACH))
-    for first in range(0, frames, block):
-        part = np.concatenate(
-            [
-                references[first : first + block].reshape(-1, signals).T,
-                estimates[first : first + block].reshape(-1, signals).T,
-            ],
-            dtype=np.float64,
-        )  # [2 signals, T]
-        add_products(within, scipy.fft.rfft(part, length))
-        add_border(across, scipy.fft.rfft(tail, BORDER), scipy.fft.rfft(part[:, :REACH], BORDER))
-        tail = np.concatenate([tail, part], axis=1)[:, -REACH:]
-    return lags_of(within, across, length)
+    sums = np.zeros((signals, 2 * signals, BLOCK // 2 + 1), complex)
+    heard = np.zeros((2 * signals, BLOCK))  # a block and what follows it
+    alone = np.zeros((signals, BLOCK))  # the block, silence after it: no lag wraps round
+    step = BLOCK - REACH
+    for first in range(0, frames, step):
+        end = min(BLOCK, frames - first)
+        heard[:signals, :end] = references[first : first + BLOCK].reshape(-1, signals).T
+        heard[signals:, :end] = estimates[first : first + BLOCK].reshape(-1, signals).T
+        heard[:, end:] = 0
+        alone[:, :step] = heard[:signals, :step]
+        add_products(sums, scipy.fft.rfft(alone), scipy.fft.rfft(heard))
+    return scipy.fft.irfft(sums, BLOCK)[..., :FILTER_TAPS]
 
 
-def add_products(sums: np.ndarray, spectrum: np.ndarray) -> None:
+def add_products(sums: np.ndarray, alone: np.ndarray, heard: np.ndarray) -> None:
     """Add the cross spectra of the first signals with all: `[signals, 2 signals, F]`."""
-    for row, reference in enumerate(spectrum[: len(sums)]):
-        sums[row, row:] += np.conj(reference) * spectrum[row:]
-
-
-def add_border(sums: np.ndarray, tail: np.ndarray, head: np.ndarray) -> None:
-    """Add what the end of one block and the start of the next have in common, both ways round."""
-    for row in range(sums.shape[1]):
-        sums[0, row] += np.conj(tail[row]) * head  # b comes after a
-        sums[1, row] += np.conj(head[row]) * tail  # b comes before a
-
-
-def lags_of(within: np.ndarray, across: np.ndarray, length: int) -> np.ndarray:
-    """The summed cross spectra as correlations `[signals, 2 signals, 2 REACH + 1]`."""
-    inside = scipy.fft.irfft(within, length)
-    lags = np.concatenate([inside[..., -REACH:], inside[..., : REACH + 1]], axis=-1)
-    for row in range(len(lags)):  # only one of each pair of references was summed
-        for column in range(row):
-            lags[row, column] = lags[column, row, ::-1]
-    after, before = scipy.fft.irfft(across, BORDER)
-    # A tail's sample u and a head's sample v are REACH + v − u frames apart.
-    lags[..., REACH + 1 :] += np.concatenate([after[..., -(REACH - 1) :], after[..., :1]], axis=-1)
-    lags[..., :REACH] += before[..., :REACH]
-    return lags
+    for row, reference in enumerate(np.conj(alone)):
+        sums[row] += reference * heard
 
 
 def gram_matrix(lags: np.ndarray) -> np.ndarray:
-    """Inner products of all delayed references, `[signals · taps, signals · taps]`: one Toeplitz
-    block for every pair."""
+    """Inner products of all delayed references, `[signals · taps, signals · taps]`, from their
+    correlations `[signals, signals, taps]`: one Toeplitz block for every pair."""
     signals = len(lags)
     gram = np.empty((signals, FILTER_TAPS, signals, FILTER_TAPS))
     for row in range(signals):
-        for column in range(signals):
-            rows = np.lib.stride_tricks.sliding_window_view(lags[row, column], FILTER_TAPS)
+        for column in range(row, signals):
+            both = np.concatenate([lags[column, row, :0:-1], lags[row, column]])  # −REACH … REACH
+            rows = np.lib.stride_tricks.sliding_window_view(both, FILTER_TAPS)
             gram[row, :, column] = rows[:, ::-1]
+            gram[column, :, row] = gram[row, :, column].T
     return gram.reshape(signals * FILTER_TAPS, -1)
 
 
 def solved(gram: np.ndarray, against: np.ndarray) -> np.ndarray:
-    """The filters: Cholesky where the matrix is positive, LU where rounding made it not, least
-    squares where it is singular. A hair on the diagonal is part of BSS Eval's definition."""
+    """The filters: Cholesky where the matrix is positive, LU, as museval has it, where rounding
+    made it not. A hair on the diagonal is part of BSS Eval's definition."""
     regular = gram.copy()
     regular.flat[:: len(gram) + 1] += np.finfo(float).eps
     try:
@@ -135,4 +115,14 @@ def solved(gram: np.ndarray, against: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.solve(regular, against)
     except np.linalg.LinAlgError:
-        return np.linalg.lstsq(gram, against, rcond=None)[0]
+        return solved_by_independent(gram, against)
+
+
+def solved_by_independent(gram: np.ndarray, against: np.ndarray) -> np.ndarray:
+    """The filters of a singular matrix, such as equal channels give: on as many delayed references
+    as are independent, by Cholesky with pivots. They project on all of them."""
+    factor, pivots, rank, _ = scipy.linalg.lapack.dpstrf(gram, lower=1)
+    kept = pivots[:rank] - 1
+    filters = np.zeros_like(against)
+    filters[kept] = scipy.linalg.cho_solve((factor[:rank, :rank], True), against[kept])
+    return filters

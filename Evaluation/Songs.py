@@ -1,10 +1,9 @@
 """The scoring of a test set: every song separated, scored, and written down."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from Evaluation.BssEval import sdr
@@ -15,6 +14,7 @@ from Evaluation.Scores import SongScores, write_song
 from Evaluation.Scoring import score
 from Evaluation.Separate import Separator
 from Input.Songs import Recording, Song
+from Input.Workers import in_workers
 from Spec.Errors import DataError
 from Spec.Files import writing
 from Spec.Scoring import ScoringSpec
@@ -45,7 +45,7 @@ def score_songs(
     if done:
         print(f"{done} of {len(songs)} songs are scored already", flush=True)
 
-    def jobs() -> Iterator:
+    def jobs() -> Iterator[tuple]:
         for song in missing:
             recording = song.read(sources)
             estimates = separator.separate(recording.mix, recording.sample_rate)
@@ -55,14 +55,14 @@ def score_songs(
                 write_estimates(
                     estimates_folder(folder, song), estimates, sources, recording.sample_rate
                 )
-            yield joblib.delayed(score_song)(song, recording, estimates, sources, spec, folder)
+            yield song, recording, estimates, sources, spec, folder
 
     workers = max(1, min(spec.num_workers, len(missing)))
-    parallel = joblib.Parallel(workers, return_as="generator", pre_dispatch=workers)
-    for song, song_scores in zip(missing, parallel(jobs()), strict=True):
-        scores[song_path(folder, song)] = song_scores
-        done += 1
-        progress(song.name, done, len(songs))
+    with closing(in_workers(score_song, jobs(), workers, ordered=True)) as scored:
+        for song, song_scores in zip(missing, scored, strict=True):
+            scores[song_path(folder, song)] = song_scores
+            done += 1
+            progress(song.name, done, len(songs))
     return [song_scores for song_scores in scores.values() if song_scores is not None]
 
 

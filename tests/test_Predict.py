@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import av
+import h5py
 import numpy as np
 import pytest
 import soundfile
@@ -183,6 +184,13 @@ def test_a_wrong_entry_is_named(capsys, weights, tmp_path, update, said):
     assert said in refused(capsys, *updates)
 
 
+def test_with_context_long_windows_are_taken_unasked(tiny, tmp_path):
+    for context in (False, True):
+        spec = specs({**tiny, "context": context}, seed=1).model
+        separator = ready(build(spec), spec, 16, passes=1, whole_song=False)
+        assert (separator.lengthen is not None) == context
+
+
 NAMES = {
     "..wav": "the input '.' cannot name a file",
     "...wav": "the input '..' cannot name a file",
@@ -239,6 +247,51 @@ def test_the_input_is_not_overwritten_by_its_own_estimate(weights, predict, tmp_
     )
     assert "vocals.wav: lies where its estimates go: give another output_path" in line
     assert path.read_bytes() == before
+
+
+def test_several_files_are_separated_in_one_go_each_into_its_folder(weights, tmp_path, capsys):
+    for folder, name, frames in (("a", "x.wav", 100), ("a", "y.flac", 200), ("b", "z.wav", 300)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        soundfile.write(tmp_path / folder / name, sound(frames, 2), 8000)
+    (tmp_path / "a" / ".hidden").write_text("no audio")
+    Predict.ex.run(
+        config_updates={
+            "input_path": [str(tmp_path / "a"), str(tmp_path / "b" / "z.wav")],
+            "model_path": str(weights),
+        },
+        options={"--unobserved": True},
+    )
+    frames = {
+        str(path.relative_to("separated")): soundfile.info(path).frames
+        for path in Path("separated").rglob("*.wav")
+    }
+    lengths = {"x": 100, "y": 200, "z": 300}
+    assert frames == {f"{name}/{s}.wav": lengths[name] for name in lengths for s in SOURCES}
+    printed = capsys.readouterr().out.splitlines()
+    assert sorted(printed) == sorted(f"separated/{name}" for name in frames)
+
+
+@pytest.mark.parametrize(
+    "names", [("a.mp3", "a.wav"), ("A.wav", "a.wav"), ("é.wav", "e\u0301.wav")]
+)
+def test_two_inputs_of_one_name_are_refused_before_either_is_separated(
+    weights, tmp_path, capsys, names
+):
+    for name in names:
+        soundfile.write(tmp_path / name, sound(500, 2), 44100)
+    paths = [str(tmp_path / name) for name in names]
+    line = refused(capsys, f"input_path={paths!r}", f"model_path={weights}")
+    assert f"{paths[0]} and {paths[1]}: their estimates would go into one folder" in line
+    assert not Path("separated").exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [("[]", "input_path is [], not a text"), ("none", "none: holds no file to separate")],
+)
+def test_no_input_is_said(weights, tmp_path, capsys, entry, said):
+    (tmp_path / "none").mkdir()
+    assert said in refused(capsys, f"input_path={entry}", f"model_path={weights}")
 
 
 @pytest.mark.parametrize("name", ["song.flac", "song.m4a"])
@@ -311,9 +364,28 @@ def test_a_file_of_many_blocks_is_separated_as_in_one_piece(
 
 @pytest.mark.parametrize("name", ["m.h5", "m.hdf5", "m.weights.h5", "m.keras", "m.pkl", "m.pt"])
 def test_a_model_of_another_kind_is_refused_and_nothing_of_it_is_loaded(capsys, tmp_path, name):
-    """A pickle that would make a file when loaded, under each name; an HDF5 file that links to
-    another file would be the same to us, as none is ever opened."""
+    """A pickle that would make a file when loaded, under each name."""
     refused_unloaded(capsys, tmp_path, tmp_path / name, hostile_pickle(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.weights.h5", "m.safetensors"])
+def test_hdf5_is_never_opened_so_that_no_link_in_it_leads_anywhere(
+    capsys, tmp_path, monkeypatch, name
+):
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["weights"] = np.ones(3)
+    path = tmp_path / name
+    with h5py.File(path, "w") as file:
+        file["layers"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/weights")
+    (tmp_path / "m.json").write_text("{}")
+
+    def opened(*args, **kwargs):
+        raise AssertionError("an HDF5 file was opened")
+
+    monkeypatch.setattr(h5py, "File", opened)
+    soundfile.write(tmp_path / "song.wav", sound(500, 2), 8000)
+    line = refused(capsys, f"input_path={tmp_path}/song.wav", f"model_path={path}")
+    assert "is no weights file" in line or "m.json: is damaged" in line
 
 
 def test_an_archive_and_a_saved_model_are_refused_likewise(capsys, tmp_path):

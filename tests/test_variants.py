@@ -153,7 +153,7 @@ def test_two_steps_and_an_evaluation(name, tiny, trainings, tmp_path):
             **small,
             num_layers=LEVELS.get(name, 2),
             num_initial_filters=2,
-            num_frames=512,
+            num_frames=2048,
             sample_rate=RATES.get(name, 8000),
             batch_sizes=[2],
             learning_rates=[1e-3],

@@ -1,6 +1,7 @@
 """An evaluation stopped and started again: nothing done twice, nothing lost, nothing mixed."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from Evaluation.Scores import summary
 from Evaluation.Separate import Separator
 from Evaluation.Songs import score_songs
 from Input.Songs import Song, Stem
-from Spec.Errors import ConfigError, DataError, RecordError
+from Spec.Errors import ConfigError, DataError, RecordError, RunFailed
 from Spec.Lock import locked
 from tests.Input.songs import contents, quiet
 
@@ -275,6 +276,29 @@ def test_a_song_whose_estimates_are_not_finite_is_named_and_the_others_stay(
     assert not [name for name in written(folder) if "Three" in name or "Sønġ" in name]
     result = evaluate(tiny_specs, songs, folder, **scoring)
     assert (result, written(folder)) == undisturbed
+
+
+class Deadly(np.ndarray):
+    """What ends the process it is sent to."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+class DeadlySong(Song):
+    def read(self, sources):
+        recording = super().read(sources)
+        return replace(recording, mix=recording.mix.view(Deadly))
+
+
+def test_a_process_that_is_killed_is_told_and_what_is_scored_stays(tiny_specs, songs, tmp_path):
+    deadly = DeadlySong(songs[1].name, "test", songs[1].stems)
+    scoring = {"save_estimates": True, "num_workers": 2}
+    with pytest.raises(RunFailed, match=r"was killed, .*: lower cfg\.num_workers"):
+        evaluate(tiny_specs, [songs[0], deadly, songs[2]], tmp_path / "scores", **scoring)
+    again = Counted()
+    evaluate(tiny_specs, songs, tmp_path / "scores", again, **scoring)
+    assert again.windows in (WINDOWS, 2 * WINDOWS, 3 * WINDOWS)  # who was at work was killed, too
 
 
 @pytest.mark.parametrize(
