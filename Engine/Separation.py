@@ -16,7 +16,7 @@ from Models.Build import build
 from Spec.Model import ModelSpec
 
 LENGTHS_KEPT = 2  # the long window of most songs, and one that a short song had
-MOST_IN_CACHE = 4  # windows that a core takes at once: with more they leave its cache
+MOST_AT_ONCE = 8  # windows that a core takes: fewer cost more each, more are shared out unevenly
 
 
 def ready(
@@ -55,7 +55,7 @@ def abreast(predict: Predictor) -> Predictor:
     pool = ThreadPoolExecutor(cores)
 
     def together(mix: np.ndarray) -> np.ndarray:
-        rounds = -(-len(mix) // (cores * MOST_IN_CACHE))
+        rounds = -(-len(mix) // (cores * MOST_AT_ONCE))
         parts = np.array_split(mix, min(len(mix), cores * rounds))
         return np.concatenate(list(pool.map(predict, parts)))
 

@@ -18,12 +18,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import Engine  # noqa: F401 - TensorFlow, without its notes
+
+# isort: split
+import tensorflow as tf
 from machine import machine
 
-import Engine  # noqa: F401 - TensorFlow, without its notes
 from Config import DEFAULTS, config_ingredient, specs
 from Engine.Separation import ready
-from Engine.Trainer import predictor
 from Evaluation.Separate import Separator
 from Input.Audio import resample
 from Models.Build import build
@@ -43,8 +45,9 @@ def song(seconds: int, seed: int = 0) -> np.ndarray:
 
 
 def one_by_one(model, spec: ModelSpec) -> Separate:
-    """The way of the Wave-U-Net's own code: one window at a time, each estimate resampled."""
-    predict = predictor(model, spec)
+    """The way of the Wave-U-Net's own code: one window at a time, through the plain graph of Keras
+    layers, each estimate resampled."""
+    graph = tf.function(lambda window: model(window, training=False), autograph=False)
     hop, length = hop_frames(spec), input_frames(spec)
     context = (length - output_frames(spec)) // 2
 
@@ -55,8 +58,8 @@ def one_by_one(model, spec: ModelSpec) -> Separate:
         padded[context : context + len(heard)] = heard
         estimates = np.empty((count * hop, len(spec.sources), spec.num_channels), np.float32)
         for first in range(0, count * hop, hop):
-            window = predict(padded[np.newaxis, first : first + length])[0]
-            estimates[first : first + hop] = window[:hop]
+            window = tf.constant(padded[np.newaxis, first : first + length])
+            estimates[first : first + hop] = graph(window)[0, :hop]
         sources = range(len(spec.sources))
         back = [resample(estimates[: len(heard), s], spec.sample_rate, RATE) for s in sources]
         return np.stack([part[: len(mix)] for part in back], axis=1)
