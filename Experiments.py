@@ -120,7 +120,7 @@ class JNetExperiment(Experiment):
             self._end(error)
 
     def _end(self, error: BaseException) -> NoReturn:
-        """End the process with one line on standard error and DESIGN's exit status."""
+        """End the process with one line on standard error and the error's exit status."""
         print(f"{self.file.name}: {sentence(error)}", file=sys.stderr)
         raise SystemExit(exit_status(error)) from error
 
