@@ -9,11 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from Engine.Trainer import predictor
 from Evaluation.Separate import Separator
 from Evaluation.Windows import Lengthen, Predictor
 from Models.Build import build
+from Models.Computation import computation
 from Spec.Model import ModelSpec
+from Spec.Shapes import input_frames
 
 LENGTHS_KEPT = 2  # the long window of most songs, and one that a short song had
 MOST_AT_ONCE = 8  # windows that a core takes: fewer cost more each, more are shared out unevenly
@@ -28,7 +29,7 @@ def ready(
     always.
     """
     lengthen = lengthened(model, spec) if whole_song or spec.context else None
-    return Separator(abreast(predictor(model, spec)), spec, batch_size, passes, lengthen)
+    return Separator(predictor(model, spec), spec, batch_size, passes, lengthen)
 
 
 def lengthened(model: keras.Model, spec: ModelSpec) -> Lengthen:
@@ -39,16 +40,29 @@ def lengthened(model: keras.Model, spec: ModelSpec) -> Lengthen:
         longer = replace(spec, num_frames=num_frames)
         network = build(longer)
         network.set_weights(model.get_weights())
-        return abreast(predictor(network, longer))
+        return predictor(network, longer)
 
     return lengthen
 
 
-def abreast(predict: Predictor) -> Predictor:
-    """`predict` with a batch's windows spread over the processor's cores; a GPU takes it whole.
+def predictor(model: keras.Model, spec: ModelSpec) -> Predictor:
+    """`model`, with its weights as they are now, on arrays: any number of windows at once.
 
-    TensorFlow's own threads share out one operation at a time, and mostly wait for each other.
+    On a CPU they are spread over the cores: TensorFlow's own threads share out one operation at a
+    time, and mostly wait for each other. A GPU takes them whole.
     """
+    separate = computation(model, spec, final=True)
+    # Of any number of windows: where TensorFlow knows it, it makes one operation of a convolution
+    # and of what is added to it, which crashes in several threads at once (2.21, oneDNN).
+    signature = (tf.TensorSpec((None, input_frames(spec), spec.num_channels)),)
+
+    @tf.function(input_signature=signature, autograph=False)
+    def graph(mix):
+        return separate(mix, training=False)
+
+    def predict(mix: np.ndarray) -> np.ndarray:
+        return graph(tf.constant(mix, tf.float32)).numpy()
+
     cores = joblib.cpu_count()
     if tf.config.list_physical_devices("GPU") or cores == 1:
         return predict

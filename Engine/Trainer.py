@@ -1,4 +1,4 @@
-"""A separator with its optimizer and loss, ready for Keras `fit`; and its exact validation loss."""
+"""A separator with its optimizer and loss, ready for training; and its exact validation loss."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba's; Keras' own ε is 
 
 
 class Trainer(keras.Model):
-    """What `fit` trains: takes `[B, T, C]` of mix, is held against `[B, T, S, C]` of sources."""
+    """What is trained: takes `[B, T, C]` of mix, is held against `[B, T, S, C]` of sources."""
 
     def __init__(self, separator: keras.Model, model: ModelSpec, spec: TrainingSpec):
         super().__init__(name="trainer")
@@ -83,15 +83,3 @@ def validation_loss(separator: keras.Model, spec: ModelSpec) -> Callable[[tf.dat
         return float(sums[:, 0].sum() / sums[:, 1].sum())
 
     return loss
-
-
-def predictor(separator: keras.Model, spec: ModelSpec) -> Callable[[np.ndarray], np.ndarray]:
-    """The separator on arrays: `[B, T, C]` of mix to `[B, T, S, C]` of estimates."""
-
-    separate = computation(separator, spec)
-
-    @tf.function(input_signature=(tf.TensorSpec((None, input_frames(spec), spec.num_channels)),))
-    def graph(mix):
-        return separate(mix, training=False)
-
-    return lambda mix: graph(tf.constant(mix, tf.float32)).numpy()

@@ -88,8 +88,7 @@ class SongStream:
     def __call__(self, samples: np.ndarray, last: bool) -> np.ndarray:
         self.received += len(samples)
         if last:
-            short = max(0, self.least - self.received)
-            samples = np.pad(samples, ((0, short), (0, 0)))
+            samples = lengthened(samples, len(samples) + self.least - self.received)
         estimates = self.separated(self.there(to_channels(samples, self.wanted), last), last)
         if self.channels < self.wanted:
             estimates = estimates.mean(axis=2, keepdims=True)
@@ -103,14 +102,22 @@ class SongStream:
 
         Resampling there and back may end a frame early or late.
         """
-        self.ready = np.concatenate([self.ready, estimates])
+        self.ready = np.concatenate([self.ready, estimates]) if len(self.ready) else estimates
         due = self.received - self.given
         if last:
-            short = max(0, due - len(self.ready))
-            self.ready = np.pad(self.ready, ((0, short), (0, 0), (0, 0)))
+            self.ready = lengthened(self.ready, due)
         out, self.ready = self.ready[:due], self.ready[due:]
         self.given += len(out)
         return out
+
+
+def lengthened(samples: np.ndarray, frames: int) -> np.ndarray:
+    """`samples` `[T, …]` with silence behind them up to that many frames; themselves where they are
+    that long: a copy of a song takes as long as resampling it."""
+    short = frames - len(samples)
+    if short <= 0:
+        return samples
+    return np.concatenate([samples, np.zeros((short, *samples.shape[1:]), samples.dtype)])
 
 
 class Apart:

@@ -60,21 +60,11 @@ class Windows:
             return np.zeros((0, len(self.spec.sources), self.spec.num_channels), np.float32)
         windows = np.lib.stride_tricks.sliding_window_view(self.held, self.length, axis=0)
         windows = windows[:: self.hop].transpose(0, 2, 1)  # [K, T, C]
-        size = even_batch(count, self.batch_size)
         estimates = [
-            self.predict(np.ascontiguousarray(windows[first : min(first + size, count)]))
-            for first in range(0, count, size)
+            self.predict(np.ascontiguousarray(windows[first : min(first + self.batch_size, count)]))
+            for first in range(0, count, self.batch_size)
         ]  # [B, T, S, C] each
         return np.concatenate([window[: self.hop] for part in estimates for window in part])
-
-
-def even_batch(count: int, most: int) -> int:
-    """A batch size for `count` windows: the largest up to `most` that divides them, where that is
-    at least half of `most`."""
-    for size in range(min(most, count), 0, -1):
-        if count % size == 0 and 2 * size >= most:
-            return size
-    return min(most, count)
 
 
 def whole_song(lengthen: Lengthen, spec: ModelSpec, batch_size: int) -> Stage:

@@ -30,6 +30,7 @@ from Input.Headers import check_whole
 from Spec.Errors import DataError
 
 BLOCK_SAMPLES = 2**18  # of a block over all its channels, about
+CHUNK_FRAMES = 2**14  # that soxr takes at once: its own buffers stay in the processor's cache
 QUALITY = "HQ"  # of soxr, as `Input.Audio.resample` has it
 
 
@@ -159,7 +160,11 @@ def resampled(rate: int, wanted: int) -> Callable[[np.ndarray, bool], np.ndarray
         if stream is None:
             stream = soxr.ResampleStream(rate, wanted, prod(shape), "float32", QUALITY)
         flat = np.ascontiguousarray(samples.reshape(len(samples), prod(shape)), np.float32)
-        out = stream.resample_chunk(flat, last)
-        return out.reshape(len(out), *shape)
+        ends = [*range(CHUNK_FRAMES, len(flat), CHUNK_FRAMES), len(flat)]
+        chunks = [
+            stream.resample_chunk(flat[start:end], last and end == len(flat))
+            for start, end in zip([0, *ends], ends, strict=False)
+        ]
+        return np.concatenate(chunks).reshape(-1, *shape)
 
     return ready

@@ -12,6 +12,9 @@ from Models.Convolution import LEAKY_SLOPE
 
 # oneDNN's gradient of a long kernel is fastest on pieces of this many frames, from this many taps.
 PIECE_FRAMES, LONG_KERNEL = 128, 9
+# Its gradient of a kernel of this many filters or fewer is slow on signals this long or longer: two
+# frames side by side as channels are faster, though a sixth of what is computed is thrown away.
+FEW_FILTERS, LONG_SIGNAL = 32, 2048
 Padding = tuple[int, int]
 
 
@@ -160,10 +163,25 @@ def with_ends(x):
 
 
 def add_rows(x, frames: list[int], rows):
-    """[B, T, F] with [B, K, F] added at `frames` of T."""
-    batch = tf.range(tf.shape(x)[0])
-    places = tf.stack(tf.meshgrid(batch, tf.constant(frames), indexing="ij"), axis=-1)
-    return tf.tensor_scatter_nd_add(x, places, rows)
+    """[B, T, F] with [B, K, F] added at `frames` of T, in place: `x` may be used nowhere else."""
+
+    @tf.custom_gradient
+    def operation(x, rows):
+        length, filters = x.shape[1:]
+        places = length * tf.range(tf.shape(x)[0])[:, None] + tf.constant(frames)
+        # TensorFlow's scattering in a tensor copies it first.
+        sums = tf.raw_ops.InplaceAdd(
+            x=tf.reshape(x, (-1, filters)),
+            i=tf.reshape(places, (-1,)),
+            v=tf.reshape(rows, (-1, filters)),
+        )
+
+        def gradient(dy):
+            return dy, tf.gather(dy, frames, axis=1)
+
+        return tf.reshape(sums, (-1, length, filters)), gradient
+
+    return operation(x, rows)
 
 
 def leaky_relu(x):
@@ -221,8 +239,11 @@ def input_gradient(x, kernel, dy, padding: Padding):
 
 def kernel_gradient(x, kernel, dy, padding: Padding):
     """The gradient of a convolution with respect to its kernel."""
-    taps = kernel.shape[0]
+    taps, channels, filters = kernel.shape
     known = method(taps, padding)
+    in_pairs = channels >= 16 and filters <= FEW_FILTERS and dy.shape[1] >= LONG_SIGNAL
+    if in_pairs and taps < LONG_KERNEL and dy.shape[1] % 2 == 0:
+        return kernel_gradient_in_pairs(x, taps, dy, padding)
     if taps >= LONG_KERNEL and dy.shape[1] > PIECE_FRAMES:
         x, dy = pieces(padded(x, padding), dy, taps)
         known = "VALID"
@@ -235,6 +256,39 @@ def kernel_gradient(x, kernel, dy, padding: Padding):
         strides=[1, 1, 1, 1],
         padding=known,
     )[0]
+
+
+def kernel_gradient_in_pairs(x, taps: int, dy, padding: Padding):
+    """`kernel_gradient` of a signal of an even length, of its frames in pairs [B, T / 2, 2 C].
+
+    Tap j stands where a frame of one pair meets that of another: `2 shift + heard − given =
+    j − before`, for frames `heard` and `given` in their pairs.
+    """
+    before = padding[0]
+    frames, channels, filters = dy.shape[1], x.shape[2], dy.shape[2]
+    first, last = (-before) // 2, (taps - before) // 2  # shifts
+    skipped = -2 * first - before  # frames of silence that complete the first pair
+    wanted = frames + 2 * (last - first)
+    x = padded(x, (before + skipped, wanted - before - skipped - x.shape[1]))
+    pairs = tf.reshape(x, (-1, 1, wanted // 2, 2 * channels))
+    span = last - first + 1
+    found = tf.raw_ops.Conv2DBackpropFilter(
+        input=pairs,
+        filter_sizes=(1, span, 2 * channels, 2 * filters),
+        out_backprop=tf.reshape(dy, (-1, 1, frames // 2, 2 * filters)),
+        strides=[1, 1, 1, 1],
+        padding="VALID",
+    )
+    found = tf.reshape(found, (span, 2, channels, 2, filters))
+    meetings = [
+        sum(
+            found[shift - first, heard, :, given]
+            for given in (0, 1)
+            for shift, heard in [divmod(tap - before + given, 2)]
+        )
+        for tap in range(taps)
+    ]
+    return tf.stack(meetings)
 
 
 def pieces(x, dy, taps: int):

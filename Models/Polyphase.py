@@ -5,6 +5,8 @@ pairs are one convolution of the low-rate signal with twice the filters: of 5 ta
 The frames at either end, where *same* mode does not interpolate, are put right afterwards.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from keras import ops
 
@@ -20,6 +22,8 @@ from Models.FastConvolution import (
     same,
     with_ends,
 )
+
+Shifts = Sequence[tuple[int, int]]  # a shift in time and the tap that goes there
 
 
 def interpolated_convolution(x, kernel, share, context: bool):
@@ -98,8 +102,8 @@ def leaky_convolution_by_halves(x, kernel, bias):
     the taps and frames instead of four: [B, T, C] → [B, T, F] and [B, T / 2, F]; T is even.
 
     Even outputs are `a * even + b * odd` and odd outputs `c * even + a * odd`, where even, odd are
-    the frames in turn and a, b, c every second tap. With `p = a * (even − odd)` they are
-    `(a + b) * odd + p` and `(a + c) * even − p`.
+    the frames in turn and a, b, c every second tap. With `p = a * (even + odd)` they are
+    `(b − a) * odd + p` and `(c − a) * even + p`.
     """
     taps, channels, filters = kernel.shape
     even, odd = halves(x)
@@ -107,35 +111,37 @@ def leaky_convolution_by_halves(x, kernel, bias):
     flat = ops.reshape(kernel, (taps, channels * filters))
     mixed = ops.matmul(ops.cast(np.concatenate(mixings), kernel.dtype), flat)
     ends = np.cumsum([len(mixing) for mixing in mixings])[:-1].tolist()
-    a, a_and_b, a_and_c = (
+    a, b_less_a, c_less_a = (
         ops.reshape(part, (-1, channels, filters)) for part in ops.split(mixed, ends, axis=0)
     )
-    shared = convolution(even - odd, a, same(a.shape[0]))
-    first = leaky_convolution_over(shared, odd, a_and_b, bias, same(a_and_b.shape[0]))
-    second = leaky_convolution_over(-shared, even, a_and_c, bias, same(a_and_c.shape[0]))
+    shared = convolution(even + odd, a, same(a.shape[0]))
+    first = leaky_convolution_over(shared, odd, b_less_a, bias, same(b_less_a.shape[0]))
+    second = leaky_convolution_over(shared, even, c_less_a, bias, same(c_less_a.shape[0]))
     return interleaved(first, second), first
 
 
 def halves_mixing(taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How taps become those of a, a + b and a + c: [S, taps] each of zeros and ones, filled with
-    zeros to where *same* padding puts them."""
-    shifts: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    """How taps become those of a, b − a and c − a: [S, taps] each of zeros, ones and minus ones,
+    filled with zeros to where *same* padding puts them."""
+    shifts: dict[tuple[int, int], list[tuple[int, int]]] = {}  # of (phase, half): (shift, tap)
     for tap in range(taps):
         for phase in (0, 1):
             shift, half = divmod(phase + tap - (taps - 1) // 2, 2)
             shifts.setdefault((phase, half), []).append((shift, tap))
     a, b, c = shifts[0, 0], shifts[0, 1], shifts[1, 0]
-    return placed(a, taps), placed(a + b, taps), placed(a + c, taps)
+    return placed(taps, a), placed(taps, b, a), placed(taps, c, a)
 
 
-def placed(shifts: list[tuple[int, int]], taps: int) -> np.ndarray:
-    """The mixing [S, taps] that puts each tap at its shift in time."""
-    before, after = -min(shift for shift, _ in shifts), max(shift for shift, _ in shifts)
+def placed(taps: int, plus: Shifts, minus: Shifts = ()) -> np.ndarray:
+    """The mixing [S, taps] that puts each tap at its shift in time, some of them negated."""
+    shifts = [shift for shift, _ in (*plus, *minus)]
+    before, after = -min(shifts), max(shifts)
     before = max(before, after - 1)  # as *same* padding divides them
     after = max(before, after)
     mixing = np.zeros((before + after + 1, taps))
-    for shift, tap in shifts:
-        mixing[shift + before, tap] = 1.0
+    for sign, signed in ((1.0, plus), (-1.0, minus)):
+        for shift, tap in signed:
+            mixing[shift + before, tap] = sign
     return mixing
 
 

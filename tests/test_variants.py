@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from Config import DEFAULTS, config_ingredient, specs
 from Engine.Resume import Place
+from Engine.Separation import predictor
 from Engine.Train import train
-from Engine.Trainer import predictor
 from Evaluation.BssEval import sdr
 from Evaluation.Separate import Separator
 from Input.Collection import find_songs

@@ -8,7 +8,7 @@ import pytest
 
 from Config import specs
 from Engine.Steps import Steps
-from Engine.Trainer import compiled_trainer, predictor, validation_loss
+from Engine.Trainer import compiled_trainer, validation_loss
 from Input.Pipeline import validation_batches
 from Models.Build import build
 from Spec.Errors import ConfigError
@@ -87,23 +87,6 @@ def test_validation_hears_a_change_of_the_weights(tiny_specs, tiny_store):
     wanted = np.mean([np.square(song[:, 0]).mean() for song in songs])
     assert after == pytest.approx(wanted, rel=1e-5)
     assert abs(after - before) > 1e-3 * before
-
-
-def test_the_predictor_is_the_model_on_batches_of_any_size(tiny_specs, model):
-    spec = tiny_specs.model
-    predict = predictor(model, spec)
-    mix = np.random.default_rng(0).uniform(-1, 1, (5, spec.num_frames, 2))
-    wanted = net_of(model, spec).separate(mix)
-    for size in (1, 2, 5):
-        estimates = predict(mix[:size])
-        assert isinstance(estimates, np.ndarray)
-        assert estimates.dtype == np.float32
-        np.testing.assert_allclose(estimates, wanted[:size], atol=1e-5)
-
-
-def test_the_predictor_clips_as_outside_training(tiny_specs, model):
-    mix = np.full((1, tiny_specs.model.num_frames, 2), 4.0)
-    assert np.abs(predictor(model, tiny_specs.model)(mix)).max() <= 1.0
 
 
 def test_the_training_loss_is_the_mean_over_sources_of_the_squared_error(tiny_specs):

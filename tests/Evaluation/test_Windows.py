@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from Config import specs
-from Engine.Separation import lengthened
-from Engine.Trainer import predictor
+from Engine.Separation import lengthened, predictor
 from Evaluation.Separate import Separator
-from Evaluation.Windows import LongWindows, Windows, even_batch, whole_song
+from Evaluation.Windows import LongWindows, Windows, whole_song
 from Models.Build import build
 from Spec.Shapes import hop_frames, input_frames, output_frames, reach_frames
 
@@ -67,16 +66,6 @@ def test_estimates_go_out_as_soon_as_a_batch_of_windows_is_there_and_nothing_old
     assert all(out > came - 4 * 128 for came, out in given)
     assert max(held) < 4 * 128 + 100
     assert windows.held.base is None  # no view that keeps the whole song
-
-
-@pytest.mark.parametrize(
-    ("count", "most", "size"),
-    [(81, 16, 9), (80, 16, 16), (7, 16, 7), (17, 16, 16), (34, 16, 16), (22, 16, 11), (1, 4, 1)],
-)
-def test_batches_divide_the_windows_where_a_size_of_half_the_most_or_more_does(count, most, size):
-    assert even_batch(count, most) == size
-    if count >= most:
-        assert 2 * size >= most
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from Config import specs
-from Engine.Trainer import predictor
+from Engine.Separation import predictor
 from Engine.Weights import load_weights, save_weights
 from Evaluation.Separate import Separator
 from Models.Build import build

@@ -20,7 +20,7 @@ TINY = {
     "merge_filter_size": 3,
     "num_frames": 64,
 }
-LONG = {"num_initial_filters": 16, "filter_size": 15, "merge_filter_size": 5, "num_frames": 512}
+LONG = {"num_initial_filters": 24, "filter_size": 15, "merge_filter_size": 5, "num_frames": 512}
 ENCODER, DECODER = ["encoder", "skip"], ["decoder"]
 VARIANTS = [
     {},
