@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from Engine.Adam import Adam
 from Engine.Losses import magnitude_loss, training_loss
 from Models.Build import build
 from Models.Computation import computation
@@ -43,7 +44,7 @@ def compiled_trainer(model: ModelSpec, training: TrainingSpec) -> Trainer:
     XLA is left to the GPU: on a CPU it starts slower and steps no faster.
     """
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    optimizer = keras.optimizers.Adam(
+    optimizer = Adam(
         training.stages[0].learning_rate, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON
     )
     if training.precision == "mixed_float16":

@@ -59,42 +59,59 @@ def bss_eval(references: np.ndarray, estimates: np.ndarray, window: int, hop: in
     """
     block = min(window, len(references))
     filters = distortion_filters(references, estimates, block)
+    scores = WindowScores(filters, transform_length(block))
     values = [
-        window_scores(references[part], estimates[part], filters, block)
+        scores.of(references[part], estimates[part])
         for part in windows(len(references), window, hop)
     ]
     return np.stack(values, axis=2)
 
 
-def window_scores(
-    reference: np.ndarray, estimate: np.ndarray, filters: Filters, block: int
-) -> np.ndarray:
-    """The four metrics of one window, `[metric, S]`."""
-    if silent(reference) or silent(estimate):
-        return np.full((4, reference.shape[1]), np.nan)
-    length = transform_length(block)
-    true, heard = spectra(reference, length), spectra(estimate, length)  # [S, C, F]
-    scores = np.empty((4, len(true)))
-    for source in range(len(true)):
-        spatial = filtered(true[[source]], filters.own[[source]])
-        every = filtered(true, filters.all[source])
-        signal = energy(true[source], length)
-        scores[:, source] = (
-            decibels(signal, energy(heard[source] - true[source], length)),
-            decibels(signal, energy(spatial - true[source], length)),
-            decibels(energy(spatial, length), energy(every - spatial, length)),
-            decibels(energy(every, length), energy(heard[source] - every, length)),
+class WindowScores:
+    """The metrics of one window after another, in memory of its own: fresh memory would take half
+    as long as the arithmetic."""
+
+    def __init__(self, filters: Filters, length: int):
+        self.filters = filters
+        self.length = length  # of the windows' transforms
+        sources, channels, _, frequencies = filters.own.shape
+        self.padded = np.empty((2, sources, channels, length))
+        self.spatial, self.every, self.work = np.empty((3, channels, frequencies), complex)
+
+    def of(self, reference: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+        """The four metrics of a window, `[metric, S]`, from `[T, S, C]` of each."""
+        if silent(reference) or silent(estimate):
+            return np.full((4, reference.shape[1]), np.nan)
+        true = spectra(reference, self.padded[0])  # [S, C, F]
+        heard = spectra(estimate, self.padded[1])
+        return np.stack([self.of_source(true, heard, source) for source in range(len(true))], 1)
+
+    def of_source(self, true: np.ndarray, heard: np.ndarray, source: int) -> np.ndarray:
+        """Those of one source, `[metric]`, from spectra `[S, C, F]`."""
+        spatial = self.filtered(true[[source]], self.filters.own[[source]], self.spatial)
+        every = self.filtered(true, self.filters.all[source], self.every)
+        signal = energy(true[source], self.length)
+        return np.array(
+            [
+                decibels(signal, self.difference(heard[source], true[source])),
+                decibels(signal, self.difference(spatial, true[source])),
+                decibels(energy(spatial, self.length), self.difference(every, spatial)),
+                decibels(energy(every, self.length), self.difference(heard[source], every)),
+            ]
         )
-    return scores
 
+    def filtered(self, signals: np.ndarray, filters: np.ndarray, total: np.ndarray) -> np.ndarray:
+        """`total` [channel, F]: spectra `[S, C, F]` through filters `[S, C, output channel, F]`,
+        added up."""
+        total[:] = 0
+        for signal, through in zip(signals, filters, strict=True):
+            for channel, spectrum in enumerate(signal):
+                total += np.multiply(through[channel], spectrum, out=self.work)
+        return total
 
-def filtered(signals: np.ndarray, filters: np.ndarray) -> np.ndarray:
-    """Spectra `[S, C, F]` through filters `[S, C, output channel, F]`, added up: `[channel, F]`."""
-    total = np.zeros(filters.shape[2:], complex)
-    for signal, through in zip(signals, filters, strict=True):
-        for channel, spectrum in enumerate(signal):
-            total += through[channel] * spectrum
-    return total
+    def difference(self, one: np.ndarray, other: np.ndarray) -> float:
+        """Energy of what two signals differ by, from spectra `[C, F]`."""
+        return energy(np.subtract(one, other, out=self.work), self.length)
 
 
 def energy(spectrum: np.ndarray, length: int) -> float:

@@ -33,11 +33,12 @@ def transform_length(block: int) -> int:
     return scipy.fft.next_fast_len(block + REACH, real=True)
 
 
-def spectra(samples: np.ndarray, length: int) -> np.ndarray:
-    """Spectra of a block `[T, S, C]` over its time, zero-padded to `length`: `[S, C, F]`."""
+def spectra(samples: np.ndarray, padded: np.ndarray) -> np.ndarray:
+    """Spectra of a block `[T, S, C]` over its time, zero-padded to the length of `padded`
+    `[S, C, length]`, memory to work in: `[S, C, F]`."""
     # Time last in memory: a transform over strides takes five times as long.
-    padded = np.zeros((*samples.shape[1:], length))
     padded[..., : len(samples)] = samples.transpose(1, 2, 0)
+    padded[..., len(samples) :] = 0
     return scipy.fft.rfft(padded)
 
 
@@ -71,6 +72,7 @@ def correlations(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
     sums = np.zeros((signals, 2 * signals, BLOCK // 2 + 1), complex)
     heard = np.zeros((2 * signals, BLOCK))  # a block and what follows it
     alone = np.zeros((signals, BLOCK))  # the block, silence after it: no lag wraps round
+    product = np.empty((2 * signals, BLOCK // 2 + 1), complex)
     step = BLOCK - REACH
     for first in range(0, frames, step):
         end = min(BLOCK, frames - first)
@@ -78,14 +80,19 @@ def correlations(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
         heard[signals:, :end] = estimates[first : first + BLOCK].reshape(-1, signals).T
         heard[:, end:] = 0
         alone[:, :step] = heard[:signals, :step]
-        add_products(sums, scipy.fft.rfft(alone), scipy.fft.rfft(heard))
+        add_products(sums, scipy.fft.rfft(alone), scipy.fft.rfft(heard), product)
     return scipy.fft.irfft(sums, BLOCK)[..., :FILTER_TAPS]
 
 
-def add_products(sums: np.ndarray, alone: np.ndarray, heard: np.ndarray) -> None:
-    """Add the cross spectra of the first signals with all: `[signals, 2 signals, F]`."""
-    for row, reference in enumerate(np.conj(alone)):
-        sums[row] += reference * heard
+def add_products(
+    sums: np.ndarray, alone: np.ndarray, heard: np.ndarray, product: np.ndarray
+) -> None:
+    """Add the cross spectra of the first signals with all: `[signals, 2 signals, F]`. `product` is
+    memory to work in, as `heard` is: fresh memory takes longer than the product."""
+    np.conj(alone, out=alone)
+    for row, reference in enumerate(alone):
+        np.multiply(reference, heard, out=product)
+        sums[row] += product
 
 
 def gram_matrix(lags: np.ndarray) -> np.ndarray:
@@ -105,17 +112,25 @@ def gram_matrix(lags: np.ndarray) -> np.ndarray:
 def solved(gram: np.ndarray, against: np.ndarray) -> np.ndarray:
     """The filters: Cholesky where the matrix is positive, LU, as museval has it, where rounding
     made it not. A hair on the diagonal is part of BSS Eval's definition."""
-    regular = gram.copy()
-    regular.flat[:: len(gram) + 1] += np.finfo(float).eps
     try:
-        factor = scipy.linalg.cho_factor(regular, lower=True, check_finite=False)
+        # The matrix is its own transpose, which LAPACK takes as it is, and works in.
+        factor = scipy.linalg.cho_factor(
+            regular(gram).T, lower=True, overwrite_a=True, check_finite=False
+        )
         return scipy.linalg.cho_solve(factor, against, check_finite=False)
     except scipy.linalg.LinAlgError:
         pass
     try:
-        return np.linalg.solve(regular, against)
+        return np.linalg.solve(regular(gram), against)
     except np.linalg.LinAlgError:
         return solved_by_independent(gram, against)
+
+
+def regular(gram: np.ndarray) -> np.ndarray:
+    """A copy of the matrix with a hair more on its diagonal."""
+    copy = gram.copy()
+    copy.flat[:: len(gram) + 1] += np.finfo(float).eps
+    return copy
 
 
 def solved_by_independent(gram: np.ndarray, against: np.ndarray) -> np.ndarray:

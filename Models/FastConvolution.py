@@ -31,7 +31,7 @@ def leaky_convolution(x, kernel, bias, padding: Padding):
 
     @tf.custom_gradient
     def operation(x, kernel, bias):
-        y = leaky_relu(tf.nn.bias_add(correlated(x, kernel, padding), bias))[:, 0]
+        y = tf.squeeze(leaky_relu(tf.nn.bias_add(correlated(x, kernel, padding), bias)), [1])
 
         def gradient(dy):
             dy = leaky_gradient(dy, y)
@@ -51,8 +51,8 @@ def leaky_convolution_over(added, x, kernel, bias, padding: Padding):
 
     @tf.custom_gradient
     def operation(added, x, kernel, bias):
-        y = tf.nn.bias_add(correlated(x, kernel, padding), bias) + added[:, None]
-        y = leaky_relu(y)[:, 0]
+        y = tf.nn.bias_add(correlated(x, kernel, padding), bias) + high(added)
+        y = tf.squeeze(leaky_relu(y), [1])
 
         def gradient(dy):
             dy = leaky_gradient(dy, y)
@@ -76,7 +76,7 @@ def convolution(x, kernel, padding: Padding):
         def gradient(dy):
             return input_gradient(x, kernel, dy, padding), kernel_gradient(x, kernel, dy, padding)
 
-        return correlated(x, kernel, padding)[:, 0], gradient
+        return tf.squeeze(correlated(x, kernel, padding), [1]), gradient
 
     return operation(x, kernel)
 
@@ -125,7 +125,7 @@ def halves(x):
     def operation(x):
         frames, channels = x.shape[1:]
         pairs = tf.reshape(x, (-1, frames // 2, 2 * channels))
-        return (pairs[:, :, :channels], pairs[:, :, channels:]), interleaved_values
+        return tf.split(pairs, 2, axis=2), interleaved_values
 
     return operation(x)
 
@@ -151,13 +151,14 @@ def with_ends(x):
 
     The gradients of the two go into that of the whole, in place.
     """
+    ends = [0, x.shape[1] - 1]
 
     @tf.custom_gradient
     def operation(x):
         def gradient(dx, first, last):
-            return add_rows(dx, [0, x.shape[1] - 1], tf.stack([first, last], axis=1))
+            return add_rows(dx, ends, tf.stack([first, last], axis=1))
 
-        return (tf.identity(x), x[:, 0], x[:, -1]), gradient
+        return (tf.identity(x), *tf.unstack(tf.gather(x, ends, axis=1), axis=1)), gradient
 
     return operation(x)
 
@@ -168,8 +169,9 @@ def add_rows(x, frames: list[int], rows):
     @tf.custom_gradient
     def operation(x, rows):
         length, filters = x.shape[1:]
-        places = length * tf.range(tf.shape(x)[0])[:, None] + tf.constant(frames)
         # TensorFlow's scattering in a tensor copies it first.
+        firsts = tf.range(0, tf.size(x) // filters, length)
+        places = tf.expand_dims(firsts, 1) + frames
         sums = tf.raw_ops.InplaceAdd(
             x=tf.reshape(x, (-1, filters)),
             i=tf.reshape(places, (-1,)),
@@ -195,10 +197,17 @@ def leaky_gradient(dy, y):
 
 
 def sum_over_frames(dy):
-    """[B, T, F] → [F], as a product with ones: faster than a sum, and kept in float32 while it is
-    added up where the operands are bfloat16."""
+    """[B, T, F] → [F]; in bfloat16 as a product with ones, which is kept in float32 while it is
+    added up."""
+    if dy.dtype != tf.bfloat16:
+        return tf.raw_ops.BiasAddGrad(out_backprop=dy)
     rows = tf.reshape(dy, (-1, dy.shape[2]))
-    return tf.matmul(tf.ones((1, tf.shape(rows)[0]), dy.dtype), rows)[0]
+    return tf.squeeze(tf.matmul(tf.ones((1, tf.shape(rows)[0]), dy.dtype), rows), [0])
+
+
+def high(x):
+    """A signal as a picture of one row, [B, T, C] → [B, 1, T, C]."""
+    return tf.expand_dims(x, 1)
 
 
 def method(taps: int, padding: Padding) -> str:
@@ -219,7 +228,7 @@ def correlated(x, kernel, padding: Padding):
     LeakyReLU only where nothing reshapes in between."""
     known = method(kernel.shape[0], padding)
     x = x if known == "SAME" else padded(x, padding)
-    return tf.nn.conv2d(x[:, None], kernel[None], 1, known)
+    return tf.nn.conv2d(high(x), tf.expand_dims(kernel, 0), 1, known)
 
 
 def input_gradient(x, kernel, dy, padding: Padding):
@@ -227,13 +236,17 @@ def input_gradient(x, kernel, dy, padding: Padding):
     known = method(kernel.shape[0], padding)
     frames = x.shape[1]
     before, after = (0, 0) if known == "SAME" else padding
+    sizes = tf.shape(high(x))
+    if before + after:
+        sizes += (0, 0, before + after, 0)
     dx = tf.raw_ops.Conv2DBackpropInput(
-        input_sizes=(tf.shape(x)[0], 1, before + frames + after, x.shape[2]),
-        filter=kernel[None],
-        out_backprop=dy[:, None],
+        input_sizes=sizes,
+        filter=tf.expand_dims(kernel, 0),
+        out_backprop=high(dy),
         strides=[1, 1, 1, 1],
         padding=known,
-    )[:, 0]
+    )
+    dx = tf.squeeze(dx, [1])
     return dx[:, before : before + frames] if before + after else dx
 
 
@@ -249,13 +262,14 @@ def kernel_gradient(x, kernel, dy, padding: Padding):
         known = "VALID"
     elif known == "VALID":
         x = padded(x, padding)
-    return tf.raw_ops.Conv2DBackpropFilter(
-        input=x[:, None],
+    gradient = tf.raw_ops.Conv2DBackpropFilter(
+        input=high(x),
         filter_sizes=(1, *kernel.shape),
-        out_backprop=dy[:, None],
+        out_backprop=high(dy),
         strides=[1, 1, 1, 1],
         padding=known,
-    )[0]
+    )
+    return tf.squeeze(gradient, [0])
 
 
 def kernel_gradient_in_pairs(x, taps: int, dy, padding: Padding):

@@ -84,17 +84,24 @@ def edges_corrected(y, ends, kernel, share):
     sample whole, not halved, where it repeats; `ends` are these samples."""
     frames, half = y.shape[1], (kernel.shape[0] - 1) // 2
     first, last = ends  # [B, C]
-    matrices = ops.unstack(kernel, axis=0)  # [C, F] each
     later = 0.5 if share is None else 1.0 - share
     # Output t hears the upsampled frame t + tap − half; that before the first is frame −1.
-    before = [tap for tap in range(half) if half - 1 - tap < frames]
+    before = range(max(0, half - frames), half)
     rows = [half - 1 - tap for tap in before]
-    corrections = [ops.matmul(-later * first, matrices[tap]) for tap in before]
+    corrections = [by_taps(-later * first, kernel, before)] if before else []
     if share is None:
-        after = [tap for tap in range(half, kernel.shape[0]) if frames - 1 + half - tap >= 0]
+        after = range(half, min(kernel.shape[0], frames + half))
         rows += [frames - 1 + half - tap for tap in after]
-        corrections += [ops.matmul(0.5 * last, matrices[tap]) for tap in after]
-    return add_rows(y, rows, ops.stack(corrections, axis=1)) if rows else y
+        corrections.append(by_taps(0.5 * last, kernel, after))
+    return add_rows(y, rows, ops.concatenate(corrections, axis=1)) if rows else y
+
+
+def by_taps(x, kernel, taps: range):
+    """A frame [B, C] through some of the taps, each alone: [B, K, F]."""
+    _, channels, filters = kernel.shape
+    matrices = ops.transpose(kernel[taps.start : taps.stop], (1, 0, 2))
+    product = ops.matmul(x, ops.reshape(matrices, (channels, len(taps) * filters)))
+    return ops.reshape(product, (-1, len(taps), filters))
 
 
 def leaky_convolution_by_halves(x, kernel, bias):
