@@ -1,8 +1,8 @@
 """Snippets of stored songs: cut, scaled and mixed at the pace of the memory, with NumPy alone.
 
 What costs here is touching memory, so every sample is read once from the mapped song, written once
-as a scaled source and once into the mix, a snippet after another while it is in the cache; and
-TensorFlow takes the batch over without copying it.
+as a scaled source and added once into the mix, a snippet after another while it is in the cache;
+and TensorFlow takes the batch over without copying it.
 """
 
 from math import prod
@@ -13,7 +13,7 @@ from Input.Store import Store, StoredSong
 from Spec.Model import ModelSpec
 from Spec.Shapes import input_frames, output_frames
 
-STRETCH = 64  # frames scaled in one go: enough that NumPy's inner loops are worth their start
+STRETCH = 256  # frames scaled in one go: enough that NumPy's inner loops are worth their start
 ALIGNMENT = 64  # bytes; TensorFlow takes an array that begins at a multiple without copying it
 
 
@@ -41,31 +41,37 @@ class Snippets:
         sources = aligned(len(songs), wanted, *lanes)
         window = np.empty((heard, *lanes), np.float32) if self.context else None
         factors = gains.astype(np.float32) * self.scales[songs, np.newaxis]  # [B, S]
+        stretches = stretched(factors, lanes[1])
         for row, (song, offset) in enumerate(zip(songs, offsets, strict=True)):
             whole = sources[row] if window is None else window
-            self._cut(whole, song, int(offset) - self.context)
-            scale(whole, factors[row])
+            self._cut(whole, song, int(offset) - self.context, stretches[row])
             add(whole, mix[row])
             if window is not None:
                 sources[row] = window[self.context : self.context + wanted]
         return mix, sources
 
-    def _cut(self, window: np.ndarray, song: int, first: int) -> None:
-        """Fill `window` [T, S, C] with a song from frame `first` on, which may be before it."""
+    def _cut(self, window: np.ndarray, song: int, first: int, stretch: np.ndarray) -> None:
+        """Fill `window` [T, S, C] with a song from frame `first` on, which may be before it, times
+        a row of `stretched`."""
         begin, end = max(first, 0), min(first + len(window), self.frames[song])
         window[: begin - first] = 0
-        np.copyto(window[begin - first : end - first], self.arrays[song][begin:end])
+        scale(self.arrays[song][begin:end], stretch, window[begin - first : end - first])
         window[end - first :] = 0
 
 
-def scale(window: np.ndarray, factors: np.ndarray) -> None:
-    """Multiply the sources of `window` [T, S, C] by `factors` [S], in place."""
-    flat = window.reshape(len(window), -1)  # [T, S × C]
-    lanes = np.repeat(factors, window.shape[2])
-    whole = len(flat) - len(flat) % STRETCH
-    stretches = flat[:whole].reshape(-1, STRETCH * len(lanes))
-    stretches *= np.tile(lanes, STRETCH)
-    flat[whole:] *= lanes
+def stretched(factors: np.ndarray, channels: int) -> np.ndarray:
+    """What STRETCH frames of each snippet are multiplied by, [B, STRETCH × S × C], from factors
+    [B, S] of the sources."""
+    return np.tile(np.repeat(factors, channels, axis=1), STRETCH)
+
+
+def scale(samples: np.ndarray, stretch: np.ndarray, scaled: np.ndarray) -> None:
+    """Put `samples` [T, S, C], integers, times a row of `stretched` into `scaled`."""
+    lanes = samples.shape[1] * samples.shape[2]
+    whole = len(samples) - len(samples) % STRETCH
+    for part, row in ((slice(whole), stretch), (slice(whole, None), stretch[:lanes])):
+        shape = -1, len(row)
+        np.multiply(samples[part].reshape(shape), row, out=scaled[part].reshape(shape))
 
 
 def add(window: np.ndarray, mix: np.ndarray) -> None:

@@ -210,6 +210,7 @@ def main() -> None:
                 steps[name] = peer_step(arguments.torch, folder / "start.npz", environment, opened)
                 operations[name] = operations[PLAIN]
         losses, times, rate = alternate(steps, arguments.runs)
+    refuse_other_losses(losses)
     figures, ratios = figures_of(losses, times, operations), ratios_of(times)
     facts = machine()
     show(facts, rate, figures, ratios)
@@ -223,6 +224,13 @@ def main() -> None:
             "ratios": ratios,
         }
         arguments.json.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+
+def refuse_other_losses(losses: dict[str, float]) -> None:
+    """Stop where a peer's first loss is not that of the plain graph: it would not be the twin."""
+    for name in ("U1", *PEERS):
+        if name in losses and abs(losses[name] - losses[PLAIN]) > 1e-5 * losses[PLAIN]:
+            raise SystemExit(f"{name}: first loss {losses[name]}, of {PLAIN} {losses[PLAIN]}")
 
 
 def figures_of(losses: dict, times: dict, operations: dict) -> dict:

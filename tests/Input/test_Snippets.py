@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from Input import Snippets
-from Input.Snippets import ALIGNMENT, STRETCH, add, aligned, scale
+from Input.Snippets import ALIGNMENT, STRETCH, add, aligned, scale, stretched
 from Input.Store import StoredSong
 
 LENGTHS = [1, STRETCH - 1, STRETCH, 3 * STRETCH + 5]
@@ -90,11 +90,11 @@ def test_a_window_reaches_over_both_ends_of_a_song_into_silence(shape):
 @pytest.mark.parametrize("frames", LENGTHS)
 @pytest.mark.parametrize("lanes", LANES)
 def test_scaling_and_adding_any_shape(frames, lanes):
-    window = stored(frames, lanes, 7).astype(np.float32)
-    factors = np.random.default_rng(8).random(lanes[0]).astype(np.float32)
-    scaled, mix = window.copy(), np.empty((frames, lanes[1]), np.float32)
-    scale(scaled, factors)
-    np.testing.assert_array_equal(scaled, window * factors[:, np.newaxis])
+    samples = stored(frames, lanes, 7)
+    factors = np.random.default_rng(8).random((3, lanes[0])).astype(np.float32)
+    scaled, mix = np.empty((frames, *lanes), np.float32), np.empty((frames, lanes[1]), np.float32)
+    scale(samples, stretched(factors, lanes[1])[2], scaled)
+    np.testing.assert_array_equal(scaled, samples.astype(np.float32) * factors[2][:, np.newaxis])
     add(scaled, mix)
     np.testing.assert_array_equal(mix, sum(scaled[:, source] for source in range(lanes[0])))
 
