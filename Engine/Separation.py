@@ -18,6 +18,7 @@ from Spec.Shapes import input_frames
 
 LENGTHS_KEPT = 2  # the long window of most songs, and one that a short song had
 MOST_AT_ONCE = 8  # windows that a core takes: fewer cost more each, more are shared out unevenly
+MOST_GRAPHS = 4  # made for as many cores: each takes about a second and a half
 
 
 def ready(
@@ -46,31 +47,40 @@ def lengthened(model: keras.Model, spec: ModelSpec) -> Lengthen:
 
 
 def predictor(model: keras.Model, spec: ModelSpec) -> Predictor:
-    """`model`, with its weights as they are now, on arrays: any number of windows at once.
+    """`model` on arrays: any number of windows at once.
 
     On a CPU they are spread over the cores: TensorFlow's own threads share out one operation at a
     time, and mostly wait for each other. A GPU takes them whole.
     """
-    separate = computation(model, spec, final=True)
-    # Of any number of windows: where TensorFlow knows it, it makes one operation of a convolution
-    # and of what is added to it, which crashes in several threads at once (2.21, oneDNN).
+    cores = joblib.cpu_count()
+    if tf.config.list_physical_devices("GPU") or cores == 1:
+        return compiled(model, spec)
+    # To each a graph of its own: oneDNN's convolutions of one graph crash in two threads at once.
+    graphs = [compiled(model, spec) for _ in range(min(cores, MOST_GRAPHS))]
+    pool = ThreadPoolExecutor(len(graphs))
+
+    def separated(share: list[np.ndarray], graph: Predictor) -> list[np.ndarray]:
+        return [graph(part) for part in share]
+
+    def together(mix: np.ndarray) -> np.ndarray:
+        rounds = -(-len(mix) // (len(graphs) * MOST_AT_ONCE))
+        parts = np.array_split(mix, min(len(mix), len(graphs) * rounds))
+        estimates = list(parts)
+        shares = [parts[index :: len(graphs)] for index in range(len(graphs))]
+        for index, share in enumerate(pool.map(separated, shares, graphs)):
+            estimates[index :: len(graphs)] = share
+        return np.concatenate(estimates)
+
+    return together
+
+
+def compiled(model: keras.Model, spec: ModelSpec) -> Predictor:
+    """`model` on arrays, as a graph."""
+    separate = computation(model, spec)
     signature = (tf.TensorSpec((None, input_frames(spec), spec.num_channels)),)
 
     @tf.function(input_signature=signature, autograph=False)
     def graph(mix):
         return separate(mix, training=False)
 
-    def predict(mix: np.ndarray) -> np.ndarray:
-        return graph(tf.constant(mix, tf.float32)).numpy()
-
-    cores = joblib.cpu_count()
-    if tf.config.list_physical_devices("GPU") or cores == 1:
-        return predict
-    pool = ThreadPoolExecutor(cores)
-
-    def together(mix: np.ndarray) -> np.ndarray:
-        rounds = -(-len(mix) // (cores * MOST_AT_ONCE))
-        parts = np.array_split(mix, min(len(mix), cores * rounds))
-        return np.concatenate(list(pool.map(predict, parts)))
-
-    return together
+    return lambda mix: graph(tf.constant(mix, tf.float32)).numpy()

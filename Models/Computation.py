@@ -15,32 +15,28 @@ from Spec.Model import ModelSpec
 Separate = Callable[..., Any]  # (mix, training=False) → estimates
 
 
-def computation(
-    model: keras.Model, spec: ModelSpec, precision: str = "float32", final: bool = False
-) -> Separate:
+def computation(model: keras.Model, spec: ModelSpec, precision: str = "float32") -> Separate:
     """The function of `model`, by the quickest way for this backend and device.
 
     `model` is what `Models.Build` makes of `spec`, or a part of it; it and the function share
     every weight. `precision` is one of `Spec.Training.PRECISIONS`: what is computed in between
-    mix and outputs; weights, outputs and what comes out are float32. Weights that are `final` may
-    be taken as they are now, for good.
+    mix and outputs; weights, outputs and what comes out are float32.
     """
     devices = keras.distribution.list_devices()
     device = "gpu" if any(name.startswith("gpu") for name in devices) else "cpu"
     way = WAYS.get((spec.network, keras.backend.backend(), device), plain)
-    return way(model, spec, precision, final)
+    return way(model, spec, precision)
 
 
-def fast_unet(model: keras.Model, spec: ModelSpec, precision: str, final: bool) -> Separate:
+def fast_unet(model: keras.Model, spec: ModelSpec, precision: str) -> Separate:
     """The Wave-U-Net by operations of its own; imported here since only TensorFlow has them."""
     from Models.FastUnet import FastUnet
 
-    return FastUnet(model, spec, dtype_between(precision), final)
+    return FastUnet(model, spec, dtype_between(precision))
 
 
-def plain(model: keras.Model, spec: ModelSpec, precision: str, final: bool) -> Separate:
-    """The graph of Keras layers, `final` or not."""
-    del final
+def plain(model: keras.Model, spec: ModelSpec, precision: str) -> Separate:
+    """The graph of Keras layers."""
     if precision == "float32":
         return model
 

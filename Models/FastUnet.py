@@ -22,23 +22,13 @@ from Spec.Model import ModelSpec
 class FastUnet:
     """Computes what `separator` does: [B, T, C] of mix to [B, T, S, C] of estimates.
 
-    Gradients reach the separator's own weights, unless these are `final`: then a graph of this
-    holds them as constants, what is computed of them alone is computed once, and oneDNN brings them
-    into its own order once. All between mix and outputs is computed in `dtype`; weights, outputs
-    and estimates stay as they are.
+    Gradients reach the separator's own weights. All between mix and outputs is computed in
+    `dtype`; weights, outputs and estimates stay as they are.
     """
 
-    def __init__(
-        self,
-        separator: keras.Model,
-        spec: ModelSpec,
-        dtype: str = "float32",
-        final: bool = False,
-    ):
+    def __init__(self, separator: keras.Model, spec: ModelSpec, dtype: str = "float32"):
         self.separator = separator
-        self.weights = {
-            weight.path: weight.numpy() if final else weight for weight in separator.weights
-        }
+        self.weights = {weight.path: weight for weight in separator.weights}
         self.spec = spec
         self.dtype = dtype
 

@@ -4,6 +4,7 @@ import joblib
 import numpy as np
 import pytest
 
+from Config import DEFAULTS, specs
 from Engine.Separation import MOST_AT_ONCE, predictor
 from Models.Build import build
 from tests.Models.reference import Net, weights_of
@@ -44,20 +45,26 @@ def test_it_clips_as_outside_training(spec, model):
     assert np.abs(predictor(model, spec)(mix)).max() <= 1.0
 
 
-def test_it_keeps_the_weights_it_was_made_with(spec, mix, wanted):
-    model = build(spec)
-    predict = predictor(model, spec)
-    for weight in model.weights:
-        weight.assign(0 * weight)
-    np.testing.assert_allclose(predict(mix), wanted, atol=1e-5)
-
-
-@pytest.mark.parametrize("cores", [1, 2, 3])
+@pytest.mark.parametrize("cores", [1, 2, 3, 9])
 def test_windows_come_back_in_order_from_all_cores(monkeypatch, spec, model, mix, wanted, cores):
-    """Again and again: operations that threads cannot share have crashed here."""
     monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
     predict = predictor(model, spec)
+    np.testing.assert_allclose(predict(mix), wanted, atol=1e-5)
     many = np.concatenate([mix] * MOST_AT_ONCE)
-    for _ in range(100):
-        np.testing.assert_allclose(predict(mix), wanted, atol=1e-5)
     np.testing.assert_allclose(predict(many), np.concatenate([wanted] * MOST_AT_ONCE), atol=1e-5)
+
+
+def test_threads_share_no_graph(monkeypatch):
+    """A convolution and what is added to it are one operation of oneDNN's, which two threads
+    cannot share: in a larger model that crashed the process two times of three."""
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    size = {"num_layers": 6, "num_initial_filters": 16, "num_frames": 8192}
+    spec = specs({**DEFAULTS, **size}, seed=1).model
+    model = build(spec)
+    for weight in model.weights:  # a compiler leaves zeros out
+        weight.assign(weight + 0.01)
+    predict = predictor(model, spec)
+    mix = np.random.default_rng(0).uniform(-1, 1, (2, 8192, 2)).astype(np.float32)
+    first = predict(mix)
+    for _ in range(100):
+        np.testing.assert_array_equal(predict(mix), first)

@@ -67,7 +67,7 @@ def gradients_of(separate, model, mix):
 @pytest.mark.parametrize("way", ["fast_unet", "plain"])
 def test_bfloat16_is_near_and_weights_gradients_and_estimates_are_float32(tiny_unet, mix, way):
     model, spec = tiny_unet
-    separate = getattr(Computation, way)(model, spec, "mixed_bfloat16", False)
+    separate = getattr(Computation, way)(model, spec, "mixed_bfloat16")
     estimates = separate(mix, training=True)
     assert estimates.dtype == tf.float32
     apart = np.abs(estimates - model(mix, training=True)).max()
@@ -84,7 +84,7 @@ def test_bfloat16_is_near_and_weights_gradients_and_estimates_are_float32(tiny_u
 def test_the_plain_graph_is_as_it_was_after_it_was_computed_in_bfloat16(tiny_unet, mix):
     model, spec = tiny_unet
     before = model(mix)
-    Computation.plain(model, spec, "mixed_bfloat16", False)(mix)
+    Computation.plain(model, spec, "mixed_bfloat16")(mix)
     np.testing.assert_array_equal(model(mix), before)
 
 
