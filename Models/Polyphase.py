@@ -85,23 +85,21 @@ def edges_corrected(y, ends, kernel, share):
     frames, half = y.shape[1], (kernel.shape[0] - 1) // 2
     first, last = ends  # [B, C]
     later = 0.5 if share is None else 1.0 - share
+    earlier, later_on = ops.split(kernel, [half], axis=0)
     # Output t hears the upsampled frame t + tap − half; that before the first is frame −1.
     before = range(max(0, half - frames), half)
     rows = [half - 1 - tap for tap in before]
-    corrections = [by_taps(-later * first, kernel, before)] if before else []
+    corrections = [through(-later * first, earlier[before.start :])] if before else []
     if share is None:
         after = range(half, min(kernel.shape[0], frames + half))
         rows += [frames - 1 + half - tap for tap in after]
-        corrections.append(by_taps(0.5 * last, kernel, after))
+        corrections.append(through(0.5 * last, later_on[: len(after)]))
     return add_rows(y, rows, ops.concatenate(corrections, axis=1)) if rows else y
 
 
-def by_taps(x, kernel, taps: range):
-    """A frame [B, C] through some of the taps, each alone: [B, K, F]."""
-    _, channels, filters = kernel.shape
-    matrices = ops.transpose(kernel[taps.start : taps.stop], (1, 0, 2))
-    product = ops.matmul(x, ops.reshape(matrices, (channels, len(taps) * filters)))
-    return ops.reshape(product, (-1, len(taps), filters))
+def through(x, taps):
+    """A frame [B, C] through each of the taps [K, C, F] alone: [B, K, F]."""
+    return ops.transpose(ops.matmul(x[None], taps), (1, 0, 2))
 
 
 def leaky_convolution_by_halves(x, kernel, bias):
