@@ -79,8 +79,10 @@ def compiled(model: keras.Model, spec: ModelSpec) -> Predictor:
     separate = computation(model, spec)
     signature = (tf.TensorSpec((None, input_frames(spec), spec.num_channels)),)
 
-    @tf.function(input_signature=signature, autograph=False)
-    def graph(mix):
+    def separated(mix):
         return separate(mix, training=False)
 
+    # What is no function of its own code but a part of it, TensorFlow does not take for the same
+    # function traced again and again, and warn of that.
+    graph = tf.function(functools.partial(separated), signature, autograph=False)
     return lambda mix: graph(tf.constant(mix, tf.float32)).numpy()
