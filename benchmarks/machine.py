@@ -5,11 +5,16 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+TOLD = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what decides how fast convolutions are
 
-def machine(*packages: str) -> dict[str, str | int]:
-    """Processor, cores, system, Python and the versions of `packages`."""
+
+def machine(*packages: str) -> dict[str, str | int | list[str]]:
+    """Processor, its instructions, cores, system, Python and the versions of `packages`."""
+    facts = processor()
+    flags = facts.get("flags", "").split()
     return {
-        "processor": processor(),
+        "processor": facts.get("model name", platform.processor()),
+        "instructions": [flag for flag in TOLD if flag in flags],
         "cores": os.cpu_count() or 0,
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -17,10 +22,9 @@ def machine(*packages: str) -> dict[str, str | int]:
     }
 
 
-def processor() -> str:
-    """The processor's name, where the system says it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
+def processor() -> dict[str, str]:
+    """What the system says of the processor, where it does."""
+    said = Path("/proc/cpuinfo")
+    lines = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
+    pairs = (line.partition(":") for line in lines)
+    return {key.strip(): value.strip() for key, _, value in pairs}

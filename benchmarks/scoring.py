@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -87,7 +88,8 @@ def main() -> None:
             f"largest difference {figure['largest_difference_db']:.1e} dB"
         )
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        whole = {"machine": machine("museval", "numpy", "scipy"), "figures": figures}
+        arguments.json.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

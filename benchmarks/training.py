@@ -8,7 +8,6 @@ packages of requirements-bench.txt; without it PyTorch is left out.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 import keras
 import numpy as np
 import tensorflow as tf
+from machine import machine
 
 from Config import DEFAULTS, config_ingredient, specs
 from Engine.Steps import Steps
@@ -149,26 +149,6 @@ def convolution() -> tuple[Callable[[], None], float]:
     return lambda: convolve().numpy(), 2.0 * 16 * frames * channels**2 * taps
 
 
-def machine() -> dict:
-    """What the figures were read on."""
-    said = Path("/proc/cpuinfo")
-    lines = said.read_text().splitlines() if said.exists() else []
-    facts = {
-        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
-    }
-    flags = facts.get("flags", "").split()
-    return {
-        "processor": facts.get("model name", platform.processor()),
-        "cores": os.cpu_count(),
-        "instructions": [
-            flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags
-        ],
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-    }
-
-
 def alternate(steps: dict[str, Step], runs: int) -> tuple[dict, dict, float]:
     """The first losses, after which all is compiled; the seconds of `runs` steps in turn, [runs] of
     the clock's and of the processor's; and the machine's convolution rate, the best of as many."""
@@ -212,7 +192,7 @@ def main() -> None:
         losses, times, rate = alternate(steps, arguments.runs)
     refuse_other_losses(losses)
     figures, ratios = figures_of(losses, times, operations), ratios_of(times)
-    facts = machine()
+    facts = machine("tensorflow", "keras")
     show(facts, rate, figures, ratios)
     if arguments.json:
         whole = {
