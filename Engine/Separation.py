@@ -82,7 +82,7 @@ def compiled(model: keras.Model, spec: ModelSpec) -> Predictor:
     def separated(mix):
         return separate(mix, training=False)
 
-    # What is no function of its own code but a part of it, TensorFlow does not take for the same
-    # function traced again and again, and warn of that.
+    # TensorFlow tells functions by their code, and warns of one traced again and again; a partial
+    # function has none.
     graph = tf.function(functools.partial(separated), signature, autograph=False)
     return lambda mix: graph(tf.constant(mix, tf.float32)).numpy()

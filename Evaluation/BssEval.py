@@ -68,8 +68,8 @@ def bss_eval(references: np.ndarray, estimates: np.ndarray, window: int, hop: in
 
 
 class WindowScores:
-    """The metrics of one window after another, in memory of its own: fresh memory would take half
-    as long as the arithmetic."""
+    """The metrics of one window after another, in memory of its own: the system would clear fresh
+    memory for every window anew."""
 
     def __init__(self, filters: Filters, length: int):
         self.filters = filters

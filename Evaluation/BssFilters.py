@@ -88,7 +88,7 @@ def add_products(
     sums: np.ndarray, alone: np.ndarray, heard: np.ndarray, product: np.ndarray
 ) -> None:
     """Add the cross spectra of the first signals with all: `[signals, 2 signals, F]`. `product` is
-    memory to work in, as `heard` is: fresh memory takes longer than the product."""
+    memory to work in, of the shape of `heard`."""
     np.conj(alone, out=alone)
     for row, reference in enumerate(alone):
         np.multiply(reference, heard, out=product)

@@ -88,7 +88,7 @@ class SongStream:
     def __call__(self, samples: np.ndarray, last: bool) -> np.ndarray:
         self.received += len(samples)
         if last:
-            samples = lengthened(samples, len(samples) + self.least - self.received)
+            samples = with_silence(samples, len(samples) + self.least - self.received)
         estimates = self.separated(self.there(to_channels(samples, self.wanted), last), last)
         if self.channels < self.wanted:
             estimates = estimates.mean(axis=2, keepdims=True)
@@ -105,13 +105,13 @@ class SongStream:
         self.ready = np.concatenate([self.ready, estimates]) if len(self.ready) else estimates
         due = self.received - self.given
         if last:
-            self.ready = lengthened(self.ready, due)
+            self.ready = with_silence(self.ready, due)
         out, self.ready = self.ready[:due], self.ready[due:]
         self.given += len(out)
         return out
 
 
-def lengthened(samples: np.ndarray, frames: int) -> np.ndarray:
+def with_silence(samples: np.ndarray, frames: int) -> np.ndarray:
     """`samples` `[T, …]` with silence behind them up to that many frames; themselves where they are
     that long: a copy of a song takes as long as resampling it."""
     short = frames - len(samples)
