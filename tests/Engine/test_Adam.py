@@ -2,8 +2,17 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from Engine.Adam import Adam
+
+
+def test_it_compiles_with_xla_as_on_a_gpu():
+    optimizer, weight = Adam(1e-2), keras.Variable(np.ones(3, np.float32))
+    optimizer.build([weight])
+    gradient = tf.constant([1.0, -2.0, 0.0])
+    tf.function(lambda: optimizer.apply([gradient], [weight]), jit_compile=True)()
+    np.testing.assert_allclose(weight, [0.99, 1.01, 1.0], rtol=1e-5)
 
 
 def test_its_weights_and_state_are_those_of_keras():

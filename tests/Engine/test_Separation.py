@@ -1,10 +1,14 @@
 """The function that separates windows, against NumPy."""
 
+import threading
+import time
+
 import joblib
 import numpy as np
 import pytest
 
 from Config import DEFAULTS, specs
+from Engine import Separation
 from Engine.Separation import MOST_AT_ONCE, predictor
 from Models.Build import build
 from tests.Models.reference import Net, weights_of
@@ -54,7 +58,30 @@ def test_windows_come_back_in_order_from_all_cores(monkeypatch, spec, model, mix
     np.testing.assert_allclose(predict(many), np.concatenate([wanted] * MOST_AT_ONCE), atol=1e-5)
 
 
-def test_threads_share_no_graph(monkeypatch):
+def test_no_two_threads_are_in_one_graph(monkeypatch, spec, model):
+    """Whatever the graphs are: each notices when it is entered a second time."""
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    made = []
+
+    def watched(model, spec):
+        inside = threading.Lock()
+        made.append(inside)
+
+        def graph(mix):
+            assert inside.acquire(blocking=False), "two threads in one graph"
+            time.sleep(0.01)
+            inside.release()
+            return mix
+
+        return graph
+
+    monkeypatch.setattr(Separation, "compiled", watched)
+    windows = np.arange(7 * 3 * MOST_AT_ONCE + 2)
+    np.testing.assert_array_equal(predictor(model, spec)(windows), windows)
+    assert len(made) == 3
+
+
+def test_a_larger_model_stands_threads(monkeypatch):
     """A convolution and what is added to it are one operation of oneDNN's, which two threads
     cannot share: in a larger model that crashed the process two times of three."""
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)

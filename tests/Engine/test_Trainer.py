@@ -203,7 +203,7 @@ def test_with_loss_scaling_a_step_that_overflows_is_left_out_and_the_scale_halve
     """As in float16, whose gradients overflow until the scale fits; here they do in float32."""
     trainer = compiled_trainer(tiny_specs.model, tiny_specs.training)
     trainer.optimizer = keras.optimizers.LossScaleOptimizer(
-        keras.optimizers.Adam(1e-3), initial_scale=2.0**127
+        trainer.optimizer, initial_scale=2.0**127
     )
     steps, batch = Steps(trainer), batch_of(tiny_specs.model)
     before = [weight.numpy() for weight in trainer.separator.weights]
