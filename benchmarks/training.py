@@ -8,6 +8,7 @@ packages of requirements-bench.txt; without it PyTorch is left out.
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -175,6 +176,8 @@ def main() -> None:
     parser.add_argument("--torch", help="an interpreter with PyTorch")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    if arguments.torch and shutil.which(arguments.torch) is None:
+        parser.error(f"--torch {arguments.torch}: no program")
     sources = np.random.default_rng(0).uniform(-0.5, 0.5, (arguments.batch, 16384, 2, 2))
     sources = sources.astype(np.float32)
     trainers = {PLAIN: plain_trainer(), **{name: trainer_of(*of) for name, of in OURS.items()}}

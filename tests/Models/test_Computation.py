@@ -10,15 +10,8 @@ from Models.Build import build
 from Models.Computation import computation
 from Models.FastConvolution import sum_over_frames
 from Models.FastUnet import FastUnet
+from tests.Models.tiny import TINY
 
-TINY = {
-    **DEFAULTS,
-    "num_layers": 3,
-    "num_initial_filters": 4,
-    "filter_size": 5,
-    "merge_filter_size": 3,
-    "num_frames": 64,
-}
 SPECTROGRAM = {
     **DEFAULTS,
     "network": "unet_spectrogram",

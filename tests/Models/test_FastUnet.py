@@ -11,15 +11,8 @@ from Models.Build import build
 from Models.Computation import computation
 from Models.FastUnet import FastUnet
 from Spec.Shapes import output_frames
+from tests.Models.tiny import TINY
 
-TINY = {
-    **DEFAULTS,
-    "num_layers": 3,
-    "num_initial_filters": 4,
-    "filter_size": 5,
-    "merge_filter_size": 3,
-    "num_frames": 64,
-}
 LONG = {"num_initial_filters": 24, "filter_size": 15, "merge_filter_size": 5, "num_frames": 512}
 ENCODER, DECODER = ["encoder", "skip"], ["decoder"]
 VARIANTS = [

@@ -10,15 +10,8 @@ from Config import DEFAULTS, specs
 from Models.Build import build
 from Models.Picture import draw, text
 from Spec.Model import PARTS
+from tests.Models.tiny import TINY
 
-TINY = {
-    **DEFAULTS,
-    "num_layers": 3,
-    "num_initial_filters": 4,
-    "filter_size": 5,
-    "merge_filter_size": 3,
-    "num_frames": 64,
-}
 SPECTROGRAM = {
     **DEFAULTS,
     "network": "unet_spectrogram",

@@ -13,15 +13,7 @@ from Models.Freezing import count, weights_by_part
 from Spec.Shapes import output_frames
 from tests.Models import reference
 from tests.Models.reference import Net, weights_of
-
-TINY = {
-    **DEFAULTS,
-    "num_layers": 3,
-    "num_initial_filters": 4,
-    "filter_size": 5,
-    "merge_filter_size": 3,
-    "num_frames": 64,
-}
+from tests.Models.tiny import TINY
 
 
 def built(entries, seed=1):
