@@ -43,9 +43,11 @@ def evaluate(cfg, seed, model_path, subset, output_path, _run):
 
     # TensorFlow takes seconds to import: not before config and data are known to be right.
     from Engine.Score import JSON, score_model
+    from Engine.Separation import keep_operations_whole
     from Engine.Weights import load_weights, manifest_path, read_manifest
     from Models.Build import build
 
+    keep_operations_whole(run.model, run.scoring.whole_song)
     separator = build(run.model)
     load_weights(separator, run.model, weights)
     check_writable(folder, "give another output_path")

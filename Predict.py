@@ -42,12 +42,13 @@ def predict(input_path, model_path, output_path, passes, whole_song, batch_size,
     folders = places(inputs, output, overwrite)
 
     # TensorFlow takes seconds to import: not before the input is known to be audio.
-    from Engine.Separation import ready
+    from Engine.Separation import keep_operations_whole, ready
     from Engine.Weights import load_weights, stored_spec
     from Models.Build import build
 
     spec = stored_spec(weights)
     long = checked_whole_song("whole_song", whole_song, spec.network)
+    keep_operations_whole(spec, long)
     model = build(spec)
     load_weights(model, spec, weights)
     check_writable(output, "give another output_path")

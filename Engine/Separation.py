@@ -2,6 +2,7 @@
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import joblib
@@ -19,6 +20,20 @@ from Spec.Shapes import input_frames
 LENGTHS_KEPT = 2  # the long window of most songs, and one that a short song had
 MOST_AT_ONCE = 8  # windows that a core takes: fewer cost more each, more are shared out unevenly
 MOST_GRAPHS = 4  # made for as many cores: each takes about a second and a half
+
+
+def keep_operations_whole(spec: ModelSpec, whole_song: bool) -> None:
+    """Have one thread compute each operation where every core has a graph and many windows.
+
+    Threads that share the operations of two graphs wait for each other: a twentieth of the time.
+    Long windows are few, and gain nothing. For programs that separate and do not train, before
+    TensorFlow's first operation: afterwards its threads are what they are, and so they stay.
+    """
+    long = whole_song or spec.context
+    if long or joblib.cpu_count() > MOST_GRAPHS or tf.config.list_physical_devices("GPU"):
+        return
+    with suppress(RuntimeError):  # TensorFlow's, where it has computed before
+        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def ready(

@@ -1,7 +1,8 @@
-"""The machine that a benchmark's figures were read on, for its JSON."""
+"""The machine that a benchmark's figures were read on, for its JSON, and how fast it convolves."""
 
 import os
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,3 +29,14 @@ def processor() -> dict[str, str]:
     lines = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
     pairs = (line.partition(":") for line in lines)
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def convolution() -> tuple[Callable[[], None], float]:
+    """One large float32 convolution, and the floating-point operations in it."""
+    import tensorflow as tf  # which scoring does without
+
+    frames, channels, taps = 2048, 128, 15
+    x = tf.random.normal((16, frames, channels))
+    kernel = tf.random.normal((taps, channels, channels))
+    convolve = tf.function(lambda: tf.nn.conv1d(x, kernel, 1, "SAME"), jit_compile=False)
+    return lambda: convolve().numpy(), 2.0 * 16 * frames * channels**2 * taps

@@ -23,8 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 import keras
 import numpy as np
-import tensorflow as tf
-from machine import machine
+from machine import convolution, machine
 
 from Config import DEFAULTS, config_ingredient, specs
 from Engine.Steps import Steps
@@ -139,15 +138,6 @@ def arithmetic(separator: keras.Model, batch: int) -> float:
             leading = layer.output.shape[-1] if trained or leading else 0
         led_back[id(layer.output)] = leading
     return total
-
-
-def convolution() -> tuple[Callable[[], None], float]:
-    """One large float32 convolution, and the floating-point operations in it."""
-    frames, channels, taps = 2048, 128, 15
-    x = tf.random.normal((16, frames, channels))
-    kernel = tf.random.normal((taps, channels, channels))
-    convolve = tf.function(lambda: tf.nn.conv1d(x, kernel, 1, "SAME"), jit_compile=False)
-    return lambda: convolve().numpy(), 2.0 * 16 * frames * channels**2 * taps
 
 
 def alternate(steps: dict[str, Step], runs: int) -> tuple[dict, dict, float]:

@@ -1,5 +1,7 @@
 """The function that separates windows, against NumPy."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -9,9 +11,13 @@ import pytest
 
 from Config import DEFAULTS, specs
 from Engine import Separation
-from Engine.Separation import MOST_AT_ONCE, predictor
+from Engine.Separation import MOST_AT_ONCE, MOST_GRAPHS, predictor
 from Models.Build import build
+from tests.forked import ROOT
 from tests.Models.reference import Net, weights_of
+
+# What a program can say of itself, and the threads of an operation then: 0 is as TensorFlow likes.
+THREAD_CASES = {"": 1, "late": 0, "context": 0, "whole song": 0, "many cores": 0}
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +101,28 @@ def test_a_larger_model_stands_threads(monkeypatch):
     first = predict(mix)
     for _ in range(100):
         np.testing.assert_array_equal(predict(mix), first)
+
+
+THREADS = f"""
+import os, sys
+import joblib
+import tensorflow as tf
+from Config import DEFAULTS, specs
+from Engine.Separation import keep_operations_whole
+
+for case in {list(THREAD_CASES)!r}:
+    if os.fork() == 0:  # TensorFlow can be told its threads only once
+        joblib.cpu_count = lambda: {MOST_GRAPHS + 1} if case == "many cores" else 2
+        if case == "late":
+            tf.ones(())
+        spec = specs({{**DEFAULTS, "context": case == "context"}}, seed=1).model
+        keep_operations_whole(spec, case == "whole song")
+        print(tf.config.threading.get_intra_op_parallelism_threads(), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_operations_are_computed_by_one_thread_where_every_core_has_a_graph():
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, cwd=ROOT)
+    assert list(map(int, done.stdout.split())) == list(THREAD_CASES.values()), done.stderr
