@@ -32,7 +32,21 @@ def held_back_stderr() -> Iterator[None]:
             os.close(kept)
 
 
-with held_back_stderr():
+@contextmanager
+def as_if_not_installed(*packages: str) -> Iterator[None]:
+    """Have imports of packages that were not imported yet fail as where they are missing."""
+    absent = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))
+    try:
+        yield
+    finally:
+        for package in absent:
+            del sys.modules[package]
+
+
+# TensorFlow's converter to Lite imports JAX where it is installed, and Keras' picture galleries
+# import Matplotlib: one to two seconds of every start, for what is never called here.
+with held_back_stderr(), as_if_not_installed("jax", "matplotlib"):
     import tensorflow
 
     for gpu in tensorflow.config.list_physical_devices("GPU"):
