@@ -36,7 +36,8 @@ def held_back_stderr() -> Iterator[None]:
 def as_if_not_installed(*packages: str) -> Iterator[None]:
     """Have imports of packages that were not imported yet fail as where they are missing."""
     absent = [package for package in packages if package not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))
+    for package in absent:
+        sys.modules[package] = None  # type: ignore[assignment] # Python's own mark of the missing
     try:
         yield
     finally:

@@ -31,15 +31,12 @@ def leaky_convolution(x, kernel, bias, padding: Padding):
 
     @tf.custom_gradient
     def operation(x, kernel, bias):
-        y = tf.squeeze(leaky_relu(tf.nn.bias_add(correlated(x, kernel, padding), bias)), [1])
+        correlation = Correlation(x, kernel, padding)
+        y = tf.squeeze(leaky_relu(tf.nn.bias_add(correlation.output(), bias)), [1])
 
         def gradient(dy):
             dy = leaky_gradient(dy, y)
-            return (
-                input_gradient(x, kernel, dy, padding),
-                kernel_gradient(x, kernel, dy, padding),
-                sum_over_frames(dy),
-            )
+            return *correlation.gradients(dy), sum_over_frames(dy)
 
         return y, gradient
 
@@ -51,17 +48,13 @@ def leaky_convolution_over(added, x, kernel, bias, padding: Padding):
 
     @tf.custom_gradient
     def operation(added, x, kernel, bias):
-        y = tf.nn.bias_add(correlated(x, kernel, padding), bias) + high(added)
+        correlation = Correlation(x, kernel, padding)
+        y = tf.nn.bias_add(correlation.output(), bias) + high(added)
         y = tf.squeeze(leaky_relu(y), [1])
 
         def gradient(dy):
             dy = leaky_gradient(dy, y)
-            return (
-                dy,
-                input_gradient(x, kernel, dy, padding),
-                kernel_gradient(x, kernel, dy, padding),
-                sum_over_frames(dy),
-            )
+            return dy, *correlation.gradients(dy), sum_over_frames(dy)
 
         return y, gradient
 
@@ -73,10 +66,8 @@ def convolution(x, kernel, padding: Padding):
 
     @tf.custom_gradient
     def operation(x, kernel):
-        def gradient(dy):
-            return input_gradient(x, kernel, dy, padding), kernel_gradient(x, kernel, dy, padding)
-
-        return tf.squeeze(correlated(x, kernel, padding), [1]), gradient
+        correlation = Correlation(x, kernel, padding)
+        return tf.squeeze(correlation.output(), [1]), correlation.gradients
 
     return operation(x, kernel)
 
@@ -118,6 +109,11 @@ def decimate(x):
     return operation(x)
 
 
+def split(x, sizes: list[int], axis: int):
+    """Parts of these sizes: one operation, where `keras.ops` makes twenty."""
+    return tf.split(x, sizes, axis)
+
+
 def halves(x):
     """The even and the odd frames, [B, T, C] → twice [B, T / 2, C]; T is even."""
 
@@ -156,7 +152,7 @@ def with_ends(x):
     @tf.custom_gradient
     def operation(x):
         def gradient(dx, first, last):
-            return add_rows(dx, ends, tf.stack([first, last], axis=1))
+            return added_rows(dx, ends, tf.stack([first, last], axis=1))
 
         return (tf.identity(x), *tf.unstack(tf.gather(x, ends, axis=1), axis=1)), gradient
 
@@ -168,22 +164,26 @@ def add_rows(x, frames: list[int], rows):
 
     @tf.custom_gradient
     def operation(x, rows):
-        length, filters = x.shape[1:]
-        # TensorFlow's scattering in a tensor copies it first.
-        firsts = tf.range(0, tf.size(x) // filters, length)
-        places = tf.expand_dims(firsts, 1) + frames
-        sums = tf.raw_ops.InplaceAdd(
-            x=tf.reshape(x, (-1, filters)),
-            i=tf.reshape(places, (-1,)),
-            v=tf.reshape(rows, (-1, filters)),
-        )
-
         def gradient(dy):
             return dy, tf.gather(dy, frames, axis=1)
 
-        return tf.reshape(sums, (-1, length, filters)), gradient
+        return added_rows(x, frames, rows), gradient
 
     return operation(x, rows)
+
+
+def added_rows(x, frames: list[int], rows):
+    """What `add_rows` gives, without its gradient."""
+    length, filters = x.shape[1:]
+    # TensorFlow's scattering in a tensor copies it first.
+    firsts = tf.range(0, tf.size(x) // filters, length)
+    places = tf.expand_dims(firsts, 1) + frames
+    sums = tf.raw_ops.InplaceAdd(
+        x=tf.reshape(x, (-1, filters)),
+        i=tf.reshape(places, (-1,)),
+        v=tf.reshape(rows, (-1, filters)),
+    )
+    return tf.reshape(sums, (-1, length, filters))
 
 
 def leaky_relu(x):
@@ -223,53 +223,69 @@ def padded(x, padding: Padding):
     return tf.pad(x, [[0, 0], padding, [0, 0]]) if any(padding) else x
 
 
-def correlated(x, kernel, padding: Padding):
-    """The convolution itself, [B, 1, T', F]: oneDNN makes one operation of it, a bias and a
-    LeakyReLU only where nothing reshapes in between."""
-    known = method(kernel.shape[0], padding)
-    x = x if known == "SAME" else padded(x, padding)
-    return tf.nn.conv2d(high(x), tf.expand_dims(kernel, 0), 1, known)
+class Correlation:
+    """A convolution, [B, T, C] → [B, 1, T', F], and its gradients.
 
+    Both need the signal as a picture and the kernel as a picture's, which are made once: every
+    operation of a graph costs the start of a training a third of a millisecond.
+    """
 
-def input_gradient(x, kernel, dy, padding: Padding):
-    """The gradient of a convolution with respect to its input."""
-    known = method(kernel.shape[0], padding)
-    frames = x.shape[1]
-    before, after = (0, 0) if known == "SAME" else padding
-    sizes = tf.shape(high(x))
-    if before + after:
-        sizes += (0, 0, before + after, 0)
-    dx = tf.raw_ops.Conv2DBackpropInput(
-        input_sizes=sizes,
-        filter=tf.expand_dims(kernel, 0),
-        out_backprop=high(dy),
-        strides=[1, 1, 1, 1],
-        padding=known,
-    )
-    dx = tf.squeeze(dx, [1])
-    return dx[:, before : before + frames] if before + after else dx
+    def __init__(self, x, kernel, padding: Padding):
+        self.x, self.padding = x, padding
+        self.taps, self.channels, self.filters = kernel.shape
+        self.method = method(self.taps, padding)
+        self.heard = x if self.method == "SAME" else padded(x, padding)
+        self.picture, self.kernel = high(self.heard), tf.expand_dims(kernel, 0)
 
+    def output(self):
+        """The convolution itself: oneDNN makes one operation of it, a bias and a LeakyReLU only
+        where nothing reshapes in between."""
+        return tf.nn.conv2d(self.picture, self.kernel, 1, self.method)
 
-def kernel_gradient(x, kernel, dy, padding: Padding):
-    """The gradient of a convolution with respect to its kernel."""
-    taps, channels, filters = kernel.shape
-    known = method(taps, padding)
-    in_pairs = channels >= 16 and filters <= FEW_FILTERS and dy.shape[1] >= LONG_SIGNAL
-    if in_pairs and taps < LONG_KERNEL and dy.shape[1] % 2 == 0:
-        return kernel_gradient_in_pairs(x, taps, dy, padding)
-    if taps >= LONG_KERNEL and dy.shape[1] > PIECE_FRAMES:
-        x, dy = pieces(padded(x, padding), dy, taps)
-        known = "VALID"
-    elif known == "VALID":
-        x = padded(x, padding)
-    gradient = tf.raw_ops.Conv2DBackpropFilter(
-        input=high(x),
-        filter_sizes=(1, *kernel.shape),
-        out_backprop=high(dy),
-        strides=[1, 1, 1, 1],
-        padding=known,
-    )
-    return tf.squeeze(gradient, [0])
+    def gradients(self, dy):
+        """Those with respect to the signal and to the kernel, from that of the output,
+        [B, T', F]."""
+        picture = high(dy)
+        return self.input_gradient(picture), self.kernel_gradient(dy, picture)
+
+    def input_gradient(self, dy):
+        """From [B, 1, T', F]."""
+        dx = tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=tf.shape(self.picture),
+            filter=self.kernel,
+            out_backprop=dy,
+            strides=[1, 1, 1, 1],
+            padding=self.method,
+        )
+        dx = tf.squeeze(dx, [1])
+        if self.heard is self.x:
+            return dx
+        before = self.padding[0]
+        return dx[:, before : before + self.x.shape[1]]
+
+    def kernel_gradient(self, dy, picture):
+        """From [B, T', F], and as a picture."""
+        taps, frames = self.taps, dy.shape[1]
+        in_pairs = (
+            self.channels >= 16
+            and self.filters <= FEW_FILTERS
+            and frames >= LONG_SIGNAL
+            and frames % 2 == 0
+        )
+        if in_pairs and taps < LONG_KERNEL:
+            return kernel_gradient_in_pairs(self.x, taps, dy, self.padding)
+        heard, known = self.picture, self.method
+        if taps >= LONG_KERNEL and frames > PIECE_FRAMES:
+            cut = pieces(padded(self.x, self.padding), dy, taps)
+            heard, picture, known = high(cut[0]), high(cut[1]), "VALID"
+        gradient = tf.raw_ops.Conv2DBackpropFilter(
+            input=heard,
+            filter_sizes=self.kernel.shape,
+            out_backprop=picture,
+            strides=[1, 1, 1, 1],
+            padding=known,
+        )
+        return tf.squeeze(gradient, [0])
 
 
 def kernel_gradient_in_pairs(x, taps: int, dy, padding: Padding):

@@ -5,8 +5,6 @@ convolved, nothing upsampled, and a level without skip computes only the frames 
 keeps. Which block stands at which level is the spec's, as there; tests hold the two together.
 """
 
-from itertools import accumulate
-
 import keras
 from keras import ops
 
@@ -108,7 +106,7 @@ class FastUnet:
         if not skips:
             up = interpolated_convolution(x, kernel, share, self.spec.context)
             return fast.leaky_bias(up, bias)
-        of_skip, of_up = ops.split(kernel, [skips[0].shape[2]], axis=1)
+        of_skip, of_up = fast.split(kernel, [skips[0].shape[2], x.shape[2]], axis=1)
         up = interpolated_convolution(x, of_up, share, self.spec.context)
         padding = self.padding(kernel.shape[0])
         return fast.leaky_convolution_over(up, skips[0], of_skip, bias, padding)
@@ -163,10 +161,10 @@ class FastUnet:
 
 def split(inputs: list, kernel) -> list:
     """Each of the joined `inputs` with its part of the kernel [taps, C, F]."""
-    ends = list(accumulate(x.shape[2] for x in inputs))[:-1]
-    if not ends:
+    if len(inputs) == 1:
         return [(inputs[0], kernel)]
-    return list(zip(inputs, ops.split(kernel, ends, axis=1), strict=True))
+    channels = [x.shape[2] for x in inputs]
+    return list(zip(inputs, fast.split(kernel, channels, axis=1), strict=True))
 
 
 def centre(x, frames: int):

@@ -20,6 +20,7 @@ from Models.FastConvolution import (
     leaky_convolution_over,
     padded,
     same,
+    split,
     with_ends,
 )
 
@@ -34,13 +35,16 @@ def interpolated_convolution(x, kernel, share, context: bool):
     channel [C], or None for linear interpolation, where past the end the last sample repeats.
     """
     taps, channels, filters = kernel.shape
-    weight = 0.5 if share is None else share[:, None]
-    parts = ops.concatenate([kernel, weight * kernel, (1.0 - weight) * kernel], axis=0)
     first = 0 if context else -((taps - 1) // 2)  # of the upsampled frames that output 0 hears
-    mixing = phase_mixing(taps, first)  # [S, 2, 3 taps]
+    mixing = phase_mixing(taps, first)  # [S, 2, 3, taps]
     span = len(mixing)
-    flat = ops.reshape(parts, (3 * taps, channels * filters))
-    mixed = ops.matmul(ops.cast(mixing.reshape(2 * span, 3 * taps), kernel.dtype), flat)
+    if share is None:
+        parts, mixing = kernel, mixing[:, :, 0] + 0.5 * (mixing[:, :, 1] + mixing[:, :, 2])
+    else:
+        earlier = share[:, None] * kernel
+        parts = ops.concatenate([kernel, earlier, kernel - earlier], axis=0)
+    flat = ops.reshape(parts, (-1, channels * filters))
+    mixed = ops.matmul(ops.cast(mixing.reshape(2 * span, -1), kernel.dtype), flat)
     phases = ops.transpose(ops.reshape(mixed, (span, 2, channels, filters)), (0, 2, 1, 3))
     phases = ops.reshape(phases, (span, channels, 2 * filters))
     if context:
@@ -59,9 +63,9 @@ def pairs_within(x, phases, filters: int):
 
 
 def phase_mixing(taps: int, first: int) -> np.ndarray:
-    """How taps become those of the two phases: [S, 2, 3 · taps] of zeros and ones.
+    """How taps become those of the two phases: [S, 2, 3, taps] of zeros and ones.
 
-    The last axis is the taps as they meet samples, and as they meet a midpoint's earlier and later
+    Of the three, the taps as they meet samples, and as they meet a midpoint's earlier and later
     neighbour. Tap j of phase p hears the upsampled frame `first + p + j`, and frame 2 m + 1 lies
     between samples m and m + 1.
     """
@@ -76,7 +80,7 @@ def phase_mixing(taps: int, first: int) -> np.ndarray:
                 mixing[sample + 1 - lowest, phase, 2, tap] = 1.0
             else:
                 mixing[sample - lowest, phase, 0, tap] = 1.0
-    return mixing.reshape(len(mixing), 2, 3 * taps)
+    return mixing
 
 
 def edges_corrected(y, ends, kernel, share):
@@ -85,7 +89,7 @@ def edges_corrected(y, ends, kernel, share):
     frames, half = y.shape[1], (kernel.shape[0] - 1) // 2
     first, last = ends  # [B, C]
     later = 0.5 if share is None else 1.0 - share
-    earlier, later_on = ops.split(kernel, [half], axis=0)
+    earlier, later_on = split(kernel, [half, kernel.shape[0] - half], axis=0)
     # Output t hears the upsampled frame t + tap − half; that before the first is frame −1.
     before = range(max(0, half - frames), half)
     rows = [half - 1 - tap for tap in before]
@@ -99,7 +103,9 @@ def edges_corrected(y, ends, kernel, share):
 
 def through(x, taps):
     """A frame [B, C] through each of the taps [K, C, F] alone: [B, K, F]."""
-    return ops.transpose(ops.matmul(x[None], taps), (1, 0, 2))
+    count, channels, filters = taps.shape
+    side_by_side = ops.reshape(ops.transpose(taps, (1, 0, 2)), (channels, count * filters))
+    return ops.reshape(ops.matmul(x, side_by_side), (-1, count, filters))
 
 
 def leaky_convolution_by_halves(x, kernel, bias):
@@ -115,10 +121,8 @@ def leaky_convolution_by_halves(x, kernel, bias):
     mixings = halves_mixing(taps)
     flat = ops.reshape(kernel, (taps, channels * filters))
     mixed = ops.matmul(ops.cast(np.concatenate(mixings), kernel.dtype), flat)
-    ends = np.cumsum([len(mixing) for mixing in mixings])[:-1].tolist()
-    a, b_less_a, c_less_a = (
-        ops.reshape(part, (-1, channels, filters)) for part in ops.split(mixed, ends, axis=0)
-    )
+    mixed = ops.reshape(mixed, (-1, channels, filters))
+    a, b_less_a, c_less_a = split(mixed, [len(mixing) for mixing in mixings], axis=0)
     shared = convolution(even + odd, a, same(a.shape[0]))
     first = leaky_convolution_over(shared, odd, b_less_a, bias, same(b_less_a.shape[0]))
     second = leaky_convolution_over(shared, even, c_less_a, bias, same(c_less_a.shape[0]))
