@@ -1,5 +1,6 @@
 """Training: losses, stages, callbacks, weights on disk. The layer that knows TensorFlow."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -45,9 +46,22 @@ def as_if_not_installed(*packages: str) -> Iterator[None]:
             del sys.modules[package]
 
 
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """Leave Python's search for garbage: it looks through all that thousands of modules make, over
+    and over, and finds nothing, a sixth of their import."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 # TensorFlow's converter to Lite imports JAX where it is installed, and Keras' picture galleries
 # import Matplotlib: one to two seconds of every start, for what is never called here.
-with held_back_stderr(), as_if_not_installed("jax", "matplotlib"):
+with held_back_stderr(), as_if_not_installed("jax", "matplotlib"), nothing_collected():
     import tensorflow
 
     for gpu in tensorflow.config.list_physical_devices("GPU"):

@@ -1,5 +1,6 @@
 """What importing the engine imports, and what not."""
 
+import gc
 import importlib
 import json
 import subprocess
@@ -7,7 +8,7 @@ import sys
 
 import pytest
 
-from Engine import as_if_not_installed
+from Engine import as_if_not_installed, nothing_collected
 from tests.forked import ROOT
 
 
@@ -19,6 +20,16 @@ def test_a_package_can_be_as_if_not_installed(tmp_path, monkeypatch):
             importlib.import_module("a_package_of_this_test")
         assert importlib.import_module("json") is json, "what was imported already stays"
     assert importlib.import_module("a_package_of_this_test")
+
+
+def test_garbage_is_collected_again_where_it_was_before():
+    assert gc.isenabled()
+    with nothing_collected():
+        assert not gc.isenabled()
+        with nothing_collected():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 def test_tensorflow_starts_without_what_is_not_called_here():
