@@ -77,7 +77,8 @@ class JNetExperiment(Experiment):
             for path in sorted((ROOT / folder).glob("*.py")):
                 self.sources.add(Source(str(path), get_digest(str(path)), None, None, None))
         for package in distributions():
-            self.add_package_dependency(package.metadata["Name"], package.version)
+            metadata = package.metadata  # read from its file each time
+            self.add_package_dependency(metadata["Name"], metadata["Version"])
 
     def run_commandline(self, argv=None):
         """Run what the command line says; ends the process on bad input."""
