@@ -6,6 +6,7 @@ frames of zeros before and after. The one module of the separators that knows Te
 other backend needs it, and `keras.ops` has no gradients of one's own.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from Models.Convolution import LEAKY_SLOPE
@@ -116,28 +117,12 @@ def split(x, sizes: list[int], axis: int):
 
 def halves(x):
     """The even and the odd frames, [B, T, C] → twice [B, T / 2, C]; T is even."""
-
-    @tf.custom_gradient
-    def operation(x):
-        frames, channels = x.shape[1:]
-        pairs = tf.reshape(x, (-1, frames // 2, 2 * channels))
-        return tf.split(pairs, 2, axis=2), interleaved_values
-
-    return operation(x)
+    frames, channels = x.shape[1:]
+    return tf.split(tf.reshape(x, (-1, frames // 2, 2 * channels)), 2, axis=2)
 
 
 def interleaved(even, odd):
     """Frames in turn from the two, twice [B, T / 2, C] → [B, T, C]: undoes `halves`."""
-
-    @tf.custom_gradient
-    def operation(even, odd):
-        return interleaved_values(even, odd), halves
-
-    return operation(even, odd)
-
-
-def interleaved_values(even, odd):
-    """What `interleaved` gives, without its gradient."""
     frames, channels = even.shape[1:]
     return tf.reshape(tf.stack([even, odd], axis=2), (-1, 2 * frames, channels))
 
@@ -176,14 +161,21 @@ def added_rows(x, frames: list[int], rows):
     """What `add_rows` gives, without its gradient."""
     length, filters = x.shape[1:]
     # TensorFlow's scattering in a tensor copies it first.
-    firsts = tf.range(0, tf.size(x) // filters, length)
-    places = tf.expand_dims(firsts, 1) + frames
     sums = tf.raw_ops.InplaceAdd(
         x=tf.reshape(x, (-1, filters)),
-        i=tf.reshape(places, (-1,)),
+        i=places(x, frames),
         v=tf.reshape(rows, (-1, filters)),
     )
     return tf.reshape(sums, (-1, length, filters))
+
+
+def places(x, frames: list[int]):
+    """Where `frames` of every signal of [B, T, F] are in all B · T, [B · K]."""
+    batch, length, filters = x.shape
+    if batch is not None:
+        return np.add.outer(length * np.arange(batch, dtype=np.int32), frames).ravel()
+    firsts = tf.range(0, tf.size(x) // filters, length)
+    return tf.reshape(tf.expand_dims(firsts, 1) + frames, (-1,))
 
 
 def leaky_relu(x):
