@@ -115,18 +115,6 @@ def split(x, sizes: list[int], axis: int):
     return tf.split(x, sizes, axis)
 
 
-def halves(x):
-    """The even and the odd frames, [B, T, C] → twice [B, T / 2, C]; T is even."""
-    frames, channels = x.shape[1:]
-    return tf.split(tf.reshape(x, (-1, frames // 2, 2 * channels)), 2, axis=2)
-
-
-def interleaved(even, odd):
-    """Frames in turn from the two, twice [B, T / 2, C] → [B, T, C]: undoes `halves`."""
-    frames, channels = even.shape[1:]
-    return tf.reshape(tf.stack([even, odd], axis=2), (-1, 2 * frames, channels))
-
-
 def with_ends(x):
     """[B, T, C] as it is, its first frame and its last frame, [B, C] each.
 
@@ -219,7 +207,7 @@ class Correlation:
     """A convolution, [B, T, C] → [B, 1, T', F], and its gradients.
 
     Both need the signal as a picture and the kernel as a picture's, which are made once: every
-    operation of a graph costs the start of a training a third of a millisecond.
+    operation of a graph costs the start of a training about half a millisecond.
     """
 
     def __init__(self, x, kernel, padding: Padding):

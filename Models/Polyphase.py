@@ -14,8 +14,6 @@ from Models.FastConvolution import (
     Padding,
     add_rows,
     convolution,
-    halves,
-    interleaved,
     leaky_convolution,
     leaky_convolution_over,
     padded,
@@ -127,6 +125,18 @@ def leaky_convolution_by_halves(x, kernel, bias):
     first = leaky_convolution_over(shared, odd, b_less_a, bias, same(b_less_a.shape[0]))
     second = leaky_convolution_over(shared, even, c_less_a, bias, same(c_less_a.shape[0]))
     return interleaved(first, second), first
+
+
+def halves(x):
+    """The even and the odd frames, [B, T, C] → twice [B, T / 2, C]; T is even."""
+    frames, channels = x.shape[1:]
+    return ops.split(ops.reshape(x, (-1, frames // 2, 2 * channels)), 2, axis=2)
+
+
+def interleaved(even, odd):
+    """Frames in turn from the two, twice [B, T / 2, C] → [B, T, C]: undoes `halves`."""
+    frames, channels = even.shape[1:]
+    return ops.reshape(ops.stack([even, odd], axis=2), (-1, 2 * frames, channels))
 
 
 def halves_mixing(taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What importing the engine imports, and what not."""
+"""What is imported with TensorFlow, and what not."""
 
 import gc
 import importlib
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from Engine import as_if_not_installed, nothing_collected
+from Engine.Importing import as_if_not_installed, nothing_collected
 from tests.forked import ROOT
 
 
