@@ -114,17 +114,16 @@ def serve(way: str, name: str, seconds: int, connection: Connection) -> None:
     separate, mix = WAYS[way](*built(name)), song(seconds)
     connection.send(separate(mix))
     while connection.recv():
-        start = time.perf_counter()
+        began = time.perf_counter()
         separate(mix)
-        connection.send(time.perf_counter() - start)
+        connection.send(time.perf_counter() - began)
 
 
 def start(way: str, name: str, seconds: int, opened: ExitStack) -> Connection:
     """A process in which a way waits until it is asked."""
-    here, there = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(way, name, seconds, there)
-    )
+    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    here, there = context.Pipe()
+    process = context.Process(target=serve, args=(way, name, seconds, there))
     process.start()
     there.close()
     opened.callback(process.join)
@@ -179,6 +178,9 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["U1", "M4"])
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    unknown = set(arguments.models) - set(config_ingredient.named_configs)
+    if unknown:
+        parser.error(f"no such model: {', '.join(sorted(unknown))}")
     figures = []
     for name in arguments.models:
         figure = compare(name, arguments.seconds, arguments.runs)

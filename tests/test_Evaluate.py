@@ -9,8 +9,10 @@ import soundfile
 
 import Evaluate
 from Config import specs
+from Engine import Separation
 from Engine.Weights import save_weights
 from Input.Collection import find_songs
+from Models import Build
 from Models.Build import build
 from Spec.Errors import ConfigError
 
@@ -53,6 +55,14 @@ def test_estimates_on_request_are_as_long_as_the_mix_and_add_up_to_it(evaluate, 
     total = sum(samples for samples, _ in heard)
     assert total.shape == recording.mix.shape
     np.testing.assert_allclose(total, recording.mix, atol=1e-6)
+
+
+def test_threads_are_seen_to_before_the_model_is_built(evaluate, tiny, monkeypatch):
+    calls = []
+    monkeypatch.setattr(Separation, "keep_operations_whole", lambda *said: calls.append(said))
+    monkeypatch.setattr(Build, "build", lambda spec: calls.append("built") or build(spec))
+    evaluate({"whole_song": True})
+    assert calls[:2] == [(specs({**tiny, "sample_rate": 44100}, seed=1).model, True), "built"]
 
 
 def test_the_record_has_the_jsons_the_manifest_and_the_subset(evaluate, tmp_path):

@@ -21,11 +21,13 @@ import soundfile
 
 import Predict
 from Config import specs
+from Engine import Separation
 from Engine.Separation import ready
 from Engine.Weights import load_weights, save_weights, stored_spec
 from Experiments import sentence
 from Input.Audio import read_audio
 from Input.Blocks import open_audio
+from Models import Build
 from Models.Build import build
 from Spec.Errors import DataError
 
@@ -120,6 +122,18 @@ def test_the_batch_size_changes_no_sample(predict, tmp_path):
     together = predict(tmp_path / "song.wav", batch_size=64, overwrite=True)
     for one, many in zip(alone, together, strict=True):
         np.testing.assert_allclose(one[0], many[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("whole_song", [False, True])
+def test_threads_are_seen_to_before_the_model_is_built(
+    predict, tiny_specs, tmp_path, monkeypatch, whole_song
+):
+    calls = []
+    monkeypatch.setattr(Separation, "keep_operations_whole", lambda *said: calls.append(said))
+    monkeypatch.setattr(Build, "build", lambda spec: calls.append("built") or build(spec))
+    soundfile.write(tmp_path / "a.wav", sound(9000, 2), 8000)
+    predict(tmp_path / "a.wav", whole_song=whole_song)
+    assert calls[:2] == [(tiny_specs.model, whole_song), "built"]
 
 
 @pytest.fixture(autouse=True)

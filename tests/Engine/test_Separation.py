@@ -16,9 +16,6 @@ from Models.Build import build
 from tests.forked import ROOT
 from tests.Models.reference import Net, weights_of
 
-# What a program can say of itself, and the threads of an operation then: 0 is as TensorFlow likes.
-THREAD_CASES = {"": 1, "late": 0, "context": 0, "whole song": 0, "many cores": 0}
-
 
 @pytest.fixture(scope="module")
 def spec(tiny_specs):
@@ -103,8 +100,10 @@ def test_a_larger_model_stands_threads(monkeypatch):
         np.testing.assert_array_equal(predict(mix), first)
 
 
+# What a program can be, and the threads of an operation then: 0 is as TensorFlow likes.
+THREAD_CASES = {"": 1, "late": 0, "context": 0, "whole song": 0, "many cores": 0}
 THREADS = f"""
-import os, sys
+import os
 import joblib
 import tensorflow as tf
 from Config import DEFAULTS, specs
