@@ -121,7 +121,7 @@ def serve(way: str, name: str, seconds: int, connection: Connection) -> None:
 
 def start(way: str, name: str, seconds: int, opened: ExitStack) -> Connection:
     """A process in which a way waits until it is asked."""
-    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
     here, there = context.Pipe()
     process = context.Process(target=serve, args=(way, name, seconds, there))
     process.start()
