@@ -1,15 +1,27 @@
-"""The config of every program: flat entries with a comment each, and the papers' rows by name.
+"""The config of all programs: flat entries, and the rows of the papers as named configs.
 
-`python Training.py print_config with cfg.J1` shows it. `Spec.Run.specs` checks all of it once and
-gives frozen dataclasses; nothing below sees the dictionary.
+`python Training.py print_config with cfg.J1` shows it. `make_run_settings` checks all entries once
+and returns frozen dataclasses; no other module uses the dictionary.
 """
 
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sacred import Ingredient
+from sacred.config.config_dict import ConfigDict
 
-from Spec.Errors import ConfigError, nearest
-from Spec.Run import specs
+from jnet.errors import ConfigError, suggest_nearest
+from jnet.settings import run
+from Models.Entries import (
+    SHAPE,
+    WEIGHTS,
+    Effect,
+    get_entries,
+    keys_affecting,
+    refuse_unused_entries,
+    values_affecting,
+)
+from Models.Networks import NETWORKS, get_settings_class, make_model_settings
 
 config_ingredient = Ingredient("cfg", save_git_info=False)
 
@@ -18,403 +30,175 @@ config_ingredient = Ingredient("cfg", save_git_info=False)
 def cfg():
     task = "voice"  # what to separate: 'voice' (accompaniment, vocals) or 'multi_instrument'
 
-    # the separator (Wave-U-Net paper, Table 1; J-Net paper, Section 4)
+    # the model (Wave-U-Net paper, Table 1; J-Net paper, Section 4)
     network = "unet"  # architecture: 'unet', the Wave-U-Net, or 'unet_spectrogram'
     num_layers = 10  # levels L; every level halves the time resolution
     num_initial_filters = 24  # channels of level 1; level i has i times as many
     filter_size = 15  # taps of the encoder's and the bottleneck's convolutions, odd
     merge_filter_size = 5  # taps of the decoder's convolutions, odd
-    num_frames = 16384  # frames a window gives out, at least; 2**num_layers must divide them
+    num_frames = 16384  # minimum output samples of a segment; without context divisible by 2**L
     context = False  # valid convolutions over extra input context instead of zero padding
-    upsampling = "linear"  # how the decoder doubles its frames: 'linear' or 'learned'
-    output_type = "difference"  # last source: 'difference' of mix and others, or its own, 'direct'
+    upsampling = "linear"  # how the decoder doubles its samples: 'linear' or 'learned'
+    output_type = "difference"  # last source: 'difference' (mix − others) or 'direct' (own head)
     skip_levels = "all"  # skips kept: 'all', 'none', 'firstN', 'lastN' or a list; 1 is shallowest
     res_path_units = 0  # units of the Res path on a skip; 0: none
-    res_path_levels = "all"  # skips that have a Res path, written as skip_levels are
-    multires_levels = "none"  # levels with a MultiRes block in both paths, written likewise
+    res_path_levels = "all"  # skips with a Res path; values as for skip_levels
+    multires_levels = "none"  # levels with MultiRes blocks; values as for skip_levels
 
-    # the random start (J-Net paper, Section 4)
-    frozen = []  # parts left at their random start: encoder, skip, decoder, bottleneck, output
+    # the random initialisation (J-Net paper, Section 4)
+    frozen = []  # parts kept random: encoder, bottleneck, skip, decoder, output
     init = "glorot_uniform"  # or 'he_normal', 'lecun_normal', 'orthogonal', 'normal'
     init_deviation = 0.05  # standard deviation of init = 'normal'
 
-    # the audio the separator hears
-    sample_rate = 22050  # in Hz; songs are resampled to it, estimates back
+    # the audio
+    sample_rate = 22050  # in Hz; tracks are resampled to it, estimates back
     num_channels = 2  # 2 stereo, 1 mono
 
     # the music
     dataset = "musdb18"  # 'musdb18' (stems or HQ), 'folder' (your own) or 'demo' (generated)
     musdb_path = None  # folder of MUSDB18 or MUSDB18-HQ; None: the variable MUSDB_PATH
     ccmixter_path = None  # folder of CCMixter, joins training; None: the variable CCMIXTER_PATH
-    folder_path = None  # your own <partition>/<song>/<source>.wav
-    demo_path = "data/demo"  # where the demo corpus is, or will be generated
-    store_path = "data/store"  # where prepared songs are kept
-    num_validation_songs = 25  # training songs held out, unless the data has a 'valid' partition
-    num_workers = 2  # songs prepared or scored at once
+    folder_path = None  # folder of your <partition>/<track>/<source>.wav (.flac, .mp3, .ogg, .m4a)
+    demo_path = "data/demo"  # folder of the demo corpus, generated if missing
+    store_path = "data/store"  # folder of the store, the prepared tracks
+    num_validation_tracks = 25  # training tracks for validation, unless there is a 'valid' folder
 
     # training (J-Net paper, Section 3.2)
-    batch_sizes = [16, 32, 32]  # snippets a step, one entry for every stage
-    learning_rates = [1e-4, 1e-5, 1e-6]  # Adam's, one entry for every stage
+    batch_sizes = [16, 32, 32]  # excerpts per step, one entry per stage
+    learning_rates = [1e-4, 1e-5, 1e-6]  # of Adam, one entry per stage
     epoch_steps = 2000  # steps between two validations
-    patience = 15  # epochs without a better validation loss that end a stage
-    max_epochs = None  # epochs that end a stage even while it improves; None: no limit
-    loss = "waveform"  # 'waveform', squared error; 'magnitude', absolute (unet_spectrogram alone)
+    patience = 15  # epochs without a better validation loss after which a stage ends
+    max_epochs = None  # maximum epochs of a stage; None: no limit
+    loss = "waveform"  # 'waveform', squared error; 'magnitude', absolute (unet_spectrogram only)
     train_passes = 1  # passes of separation in training; 2 is progressive learning
-    identity_weight = 0.0  # of the identity loss: each clean source must come out as itself
-    precision = "float32"  # computed in training: float32, mixed_bfloat16, mixed_float16 (GPUs)
-    stage_start = "last"  # weights a stage goes on from: 'last' or 'best'
-    eval_batch_size = 16  # windows at once in validation and separation; changes no result
-    output_path = "experiments"  # weights, checkpoints, curves and scores of every training
-    checkpoint_minutes = 10  # between two checkpoints within an epoch; None: at its end alone
-    deterministic = False  # the same bits every time on a GPU too, where that is slower
+    identity_weight = 0.0  # weight of the identity loss, which maps clean sources to themselves
+    precision = "float32"  # of training: float32, mixed_bfloat16, mixed_float16 (GPUs)
+    stage_start = "last"  # weights with which the next stage starts: 'last' or 'best'
+    output_path = "experiments"  # folder for weights, checkpoints, curves and scores
+    checkpoint_minutes = 10  # minutes between checkpoints within an epoch; None: only at its end
+    deterministic = False  # bit-identical results on GPUs too, where this is slower
+
+    # the machine
+    computation = "fast"  # on a CPU: 'fast', fewer operations, or 'plain', the Keras graph
+    eval_batch_size = 16  # segments at once in validation and separation; changes no result
+    num_workers = 2  # tracks prepared or scored at once
 
     # scoring
     scorer = "bss_eval"  # BSS Eval v4 by this project, 'bss_eval', or by 'museval': same numbers
     passes = 1  # passes of separation: every estimate goes through the network again
-    whole_song = False  # a song as one long window: without context not what the papers did
-    save_estimates = False  # also write the separated songs as audio
-
-
-@config_ingredient.named_config
-def U1():
-    """J-Net, Tables 1 to 3: the baseline, everything trained. `python Training.py with cfg.U1`."""
-    frozen = []
-
-
-@config_ingredient.named_config
-def U1_1():
-    """J-Net, Table 3: U1 evaluated with one pass."""
-    passes = 1
-
-
-@config_ingredient.named_config
-def U1_2():
-    """J-Net, Table 3: U1 evaluated with two passes."""
-    passes = 2
-
-
-@config_ingredient.named_config
-def U1_3():
-    """J-Net, Table 3: U1 evaluated with three passes."""
-    passes = 3
-
-
-@config_ingredient.named_config
-def J1():
-    """J-Net, Fig. 2 and 3: U1 with a random encoder. `python Training.py with cfg.J1`."""
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def U2_2_5():
-    """J-Net, Fig. 2 and 3: Res paths of two units on the five shallowest skips."""
-    res_path_units = 2
-    res_path_levels = "first5"
-
-
-@config_ingredient.named_config
-def U2_2_10():
-    """J-Net, Table 1 and Fig. 2: Res paths of two units on all ten skips."""
-    res_path_units = 2
-    res_path_levels = "first10"
-
-
-@config_ingredient.named_config
-def U2_3_5():
-    """J-Net, Fig. 2 and 3: Res paths of three units on the five shallowest skips."""
-    res_path_units = 3
-    res_path_levels = "first5"
-
-
-@config_ingredient.named_config
-def U2_3_10():
-    """J-Net, Fig. 2 and 3: Res paths of three units on all ten skips."""
-    res_path_units = 3
-    res_path_levels = "first10"
-
-
-@config_ingredient.named_config
-def J2_2_5():
-    """J-Net, Fig. 2 and 3: U2_2_5 with random encoder and Res paths."""
-    res_path_units = 2
-    res_path_levels = "first5"
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def J2_2_10():
-    """J-Net, Fig. 2 and 3: U2_2_10 with random encoder and Res paths."""
-    res_path_units = 2
-    res_path_levels = "first10"
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def J2_3_5():
-    """J-Net, Fig. 2 and 3: U2_3_5 with random encoder and Res paths."""
-    res_path_units = 3
-    res_path_levels = "first5"
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def J2_3_10():
-    """J-Net, Fig. 2 and 3: U2_3_10 with random encoder and Res paths."""
-    res_path_units = 3
-    res_path_levels = "first10"
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def U3_5():
-    """J-Net, Fig. 2 and 3: MultiRes blocks at the five shallowest levels of both paths."""
-    multires_levels = "first5"
-
-
-@config_ingredient.named_config
-def U3_10():
-    """J-Net, Table 1 and Fig. 2: MultiRes blocks at all ten levels of both paths."""
-    multires_levels = "first10"
-
-
-@config_ingredient.named_config
-def J3_5():
-    """J-Net, Fig. 2 and 3: U3_5 with a random encoder."""
-    multires_levels = "first5"
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def J3_10():
-    """J-Net, Fig. 2 and 3: U3_10 with a random encoder."""
-    multires_levels = "first10"
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def U4():
-    """J-Net, Table 3: progressive learning, both passes held against the sources."""
-    train_passes = 2
-
-
-@config_ingredient.named_config
-def U4_1():
-    """J-Net, Table 3: U4 evaluated with one pass."""
-    train_passes = 2
-    passes = 1
-
-
-@config_ingredient.named_config
-def U4_2():
-    """J-Net, Table 3: U4 evaluated with two passes."""
-    train_passes = 2
-    passes = 2
-
-
-@config_ingredient.named_config
-def U4_3():
-    """J-Net, Table 3: U4 evaluated with three passes."""
-    train_passes = 2
-    passes = 3
-
-
-@config_ingredient.named_config
-def J4():
-    """J-Net, Fig. 2 and 3: U4 with a random encoder."""
-    train_passes = 2
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def J4_1():
-    """J-Net, Fig. 2 and 3: J4 evaluated with one pass."""
-    train_passes = 2
-    passes = 1
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def J4_2():
-    """J-Net, Fig. 2 and 3: J4 evaluated with two passes."""
-    train_passes = 2
-    passes = 2
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def J4_3():
-    """J-Net, Fig. 2 and 3: J4 evaluated with three passes."""
-    train_passes = 2
-    passes = 3
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def U5():
-    """J-Net, Table 1 and Fig. 2: U1 with the identity loss."""
-    identity_weight = 1.0
-
-
-@config_ingredient.named_config
-def J5():
-    """J-Net, Fig. 2 and 3: U5 with a random encoder."""
-    identity_weight = 1.0
-    frozen = ["encoder", "skip"]
-
-
-@config_ingredient.named_config
-def L():
-    """J-Net, Table 2: U1 with a random decoder, all skips. `python Training.py with cfg.L`."""
-    frozen = ["decoder"]
-
-
-@config_ingredient.named_config
-def L_first3():
-    """J-Net, Table 2: L with only the three shallowest skips."""
-    frozen = ["decoder"]
-    skip_levels = "first3"
-
-
-@config_ingredient.named_config
-def L_last3():
-    """J-Net, Table 2: L with only the three deepest skips."""
-    frozen = ["decoder"]
-    skip_levels = "last3"
-
-
-@config_ingredient.named_config
-def M1():
-    """Wave-U-Net, Table 2: twelve levels, mono, a head for every source."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    num_channels = 1
-    output_type = "direct"
-
-
-@config_ingredient.named_config
-def M2():
-    """Wave-U-Net, Table 2: M1 with the difference output."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    num_channels = 1
-
-
-@config_ingredient.named_config
-def M3():
-    """Wave-U-Net, Table 2: M2 with input context."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    num_channels = 1
-    context = True
-
-
-@config_ingredient.named_config
-def M4():
-    """Wave-U-Net, Table 2: M3 in stereo, their best."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    context = True
-
-
-@config_ingredient.named_config
-def M5():
-    """Wave-U-Net, Table 2: M4 with learned upsampling."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    context = True
-    upsampling = "learned"
-
-
-@config_ingredient.named_config
-def M6():
-    """Wave-U-Net, Table 3: M4 for four instruments."""
-    task = "multi_instrument"
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    context = True
-
-
-@config_ingredient.named_config
-def M7():
-    """Wave-U-Net, Table 2: M3 at 8192 Hz and the size of U7, to compare."""
-    num_layers = 12
-    num_initial_filters = 34
-    num_frames = 98560
-    sample_rate = 8192
-    num_channels = 1
-    context = True
-    batch_sizes = [4, 8]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-
-
-@config_ingredient.named_config
-def U7():
-    """Wave-U-Net, Table 2: the spectrogram U-Net, trained on waveforms."""
-    network = "unet_spectrogram"
-    num_initial_filters = 16
-    num_frames = 98560
-    sample_rate = 8192
-    num_channels = 1
-    batch_sizes = [4, 8]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-
-
-@config_ingredient.named_config
-def U7a():
-    """Wave-U-Net, Table 2: U7 trained on magnitudes."""
-    network = "unet_spectrogram"
-    num_initial_filters = 16
-    num_frames = 98560
-    sample_rate = 8192
-    num_channels = 1
-    batch_sizes = [4, 8]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    loss = "magnitude"
-
-
-@config_ingredient.named_config
-def full_44KHz():
-    """Wave-U-Net: M5 at 44.1 kHz, as offered with the original code."""
-    num_layers = 12
-    batch_sizes = [16, 32]
-    learning_rates = [1e-4, 1e-5]
-    patience = 20
-    context = True
-    upsampling = "learned"
-    sample_rate = 44100
-
-
-@config_ingredient.named_config
-def demo():
-    """Any model, small, on the generated songs: `python Training.py with cfg.J1 cfg.demo`."""
-    dataset = "demo"
-    num_layers = 8
-    num_initial_filters = 8
-    num_frames = 4096
-    num_validation_songs = 2
-    batch_sizes = [8, 8]
-    learning_rates = [2e-3, 2e-4]
-    epoch_steps = 250
-    patience = 2
-    max_epochs = 4
-
-
-# The names that the original code of the Wave-U-Net has for the same models.
+    whole_track = False  # separate a track as one segment; without context differs from the papers
+    save_estimates = False  # also write the separated tracks as audio
+
+
+DEFAULTS: dict[str, Any] = dict(cfg())
+
+# Entries that several models of the papers share.
+RANDOM_ENCODER = {"frozen": ["encoder", "skip"]}
+RANDOM_DECODER = {"frozen": ["decoder"]}
+WAVE_U_NET: dict[str, Any] = {
+    "batch_sizes": [16, 32],
+    "learning_rates": [1e-4, 1e-5],
+    "patience": 20,
+}
+AT_8_KHZ = {"sample_rate": 8192, "num_channels": 1, "num_frames": 98560, "batch_sizes": [4, 8]}
+
+# Named configs: name to description and changed entries.
+NAMED_CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {}
+
+
+def add_config(name: str, description: str, entries: dict[str, Any]) -> dict[str, Any]:
+    """Add a named config to the table and return its entries.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    description : str
+        The table row or figure of the paper that it reproduces.
+    entries : dict
+        The entries that differ from the defaults.
+
+    Returns
+    -------
+    dict
+        `entries`.
+    """
+    NAMED_CONFIGS[name] = description, entries
+    return entries
+
+
+U1 = add_config(
+    "U1", "J-Net, Tables 1 to 3, Fig. 2 and 3: the baseline, everything trained.", {"frozen": []}
+)
+for units in (2, 3):
+    for skips in (5, 10):
+        description = f"Res paths of {units} units on the {skips} shallowest skips"
+        changes = {"res_path_units": units, "res_path_levels": f"first{skips}"}
+        add_config(f"U2_{units}_{skips}", f"J-Net, Table 1, Fig. 2 and 3: {description}.", changes)
+for levels in (5, 10):
+    description = f"MultiRes blocks at the {levels} shallowest levels of both paths"
+    add_config(
+        f"U3_{levels}",
+        f"J-Net, Table 1, Fig. 2 and 3: {description}.",
+        {"multires_levels": f"first{levels}"},
+    )
+add_config(
+    "U4",
+    "J-Net, Tables 1 and 3, Fig. 2 and 3: progressive learning, the loss of two passes.",
+    {"train_passes": 2},
+)
+add_config(
+    "U5", "J-Net, Table 1, Fig. 2 and 3: U1 with the identity loss.", {"identity_weight": 1.0}
+)
+for name, (_, entries) in list(NAMED_CONFIGS.items()):
+    description = f"{name} with a random encoder{' and Res paths' * ('res_path_units' in entries)}"
+    add_config(f"J{name[1:]}", f"J-Net, Fig. 2 and 3: {description}.", entries | RANDOM_ENCODER)
+for name in ("U1", "U4", "J4"):
+    for passes in (1, 2, 3):
+        where = "Fig. 2 and 3" if name == "J4" else "Table 3"
+        description = f"J-Net, {where}: {name} evaluated with {passes} pass{'es' * (passes > 1)}."
+        add_config(f"{name}_{passes}", description, NAMED_CONFIGS[name][1] | {"passes": passes})
+
+L = add_config("L", "J-Net, Table 2: U1 with a random decoder, all skips.", RANDOM_DECODER)
+for end, which in (("first3", "shallowest"), ("last3", "deepest")):
+    description = f"J-Net, Table 2: L with only the three {which} skips."
+    add_config(f"L_{end}", description, L | {"skip_levels": end})
+
+M1 = WAVE_U_NET | {"num_layers": 12, "num_channels": 1, "output_type": "direct"}
+add_config("M1", "Wave-U-Net, Table 2: twelve levels, mono, a head for every source.", M1)
+M2 = M1 | {"output_type": "difference"}
+add_config("M2", "Wave-U-Net, Table 2: M1 with the difference output.", M2)
+M3 = add_config("M3", "Wave-U-Net, Table 2: M2 with input context.", M2 | {"context": True})
+M4 = add_config("M4", "Wave-U-Net, Table 2: M3 in stereo, the best.", M3 | {"num_channels": 2})
+M5 = M4 | {"upsampling": "learned"}
+add_config("M5", "Wave-U-Net, Table 2: M4 with learned upsampling.", M5)
+add_config("M6", "Wave-U-Net, Table 3: M4 for four instruments.", M4 | {"task": "multi_instrument"})
+M7 = M3 | AT_8_KHZ | {"num_initial_filters": 34}
+add_config("M7", "Wave-U-Net, Table 2: M3 at 8192 Hz, as large as U7.", M7)
+U7 = WAVE_U_NET | AT_8_KHZ | {"network": "unet_spectrogram", "num_initial_filters": 16}
+add_config("U7", "Wave-U-Net, Table 2: the spectrogram U-Net, trained on waveforms.", U7)
+add_config("U7a", "Wave-U-Net, Table 2: U7 trained on magnitudes.", U7 | {"loss": "magnitude"})
+description = "Wave-U-Net: M5 at 44.1 kHz, as distributed with the original code."
+add_config("full_44KHz", description, M5 | {"sample_rate": 44100})
+
+DEMO = {
+    "dataset": "demo",
+    "num_layers": 8,
+    "num_initial_filters": 8,
+    "num_frames": 4096,
+    "num_validation_tracks": 2,
+    "batch_sizes": [8, 8],
+    "learning_rates": [2e-3, 2e-4],
+    "epoch_steps": 250,
+    "patience": 2,
+    "max_epochs": 4,
+}
+description = (
+    "Any model in a small size, on generated tracks: `python Training.py with cfg.J1 cfg.demo`."
+)
+add_config("demo", description, DEMO)
+
+# The names of the same models in the original code of the Wave-U-Net.
 ORIGINAL_NAMES = {
     "baseline": "M1",
     "baseline_diff": "M2",
@@ -426,19 +210,97 @@ ORIGINAL_NAMES = {
     "unet_spectrogram": "U7",
     "unet_spectrogram_l1": "U7a",
 }
-for original, name in ORIGINAL_NAMES.items():
-    config_ingredient.named_configs[original] = config_ingredient.named_configs[name]
+for name in (*NAMED_CONFIGS, *ORIGINAL_NAMES):
+    description, entries = NAMED_CONFIGS[ORIGINAL_NAMES.get(name, name)]
+    if name in ORIGINAL_NAMES:
+        description = f"The same as cfg.{ORIGINAL_NAMES[name]}. {description}"
+    config_ingredient.named_configs[name] = ConfigDict(entries)
+    config_ingredient.named_configs[name].__doc__ = description  # print_named_configs shows it
 
 
-DEFAULTS: dict[str, Any] = dict(cfg())
+def make_run_settings(entries: Mapping[str, Any], seed: int, model: Any = None) -> run.RunSettings:
+    """Create the settings of a run and reject changed entries of other networks.
+
+    Parameters
+    ----------
+    entries : Mapping[str, Any]
+        The config.
+    seed : int
+        The seed of the run.
+    model : ModelSettings, optional
+        The settings of a model from a weights manifest. They replace the model entries of the
+        config.
+
+    Returns
+    -------
+    RunSettings
+        The settings.
+
+    Raises
+    ------
+    ConfigError
+        If an entry is invalid, entries contradict each other, or a changed entry belongs to another
+        network.
+    """
+    if model is None:
+        refuse_foreign_entries(entries)
+    return run.make_run_settings(entries, seed, model)
+
+
+def check_given_entries(entries: Mapping[str, Any], given: Collection[str]) -> None:
+    """Raise `ConfigError` for an entry that the user gave and that nothing uses.
+
+    `entries` is the config, `given` has the names of the entries that the user gave, without those
+    of named configs.
+    """
+    refuse_foreign_entries(entries, given)
+    for settings in (get_settings_class(entries["network"]), *run.list_common_settings()):
+        refuse_unused_entries(settings, entries, given)
+
+
+def refuse_foreign_entries(entries: Mapping[str, Any], given: Collection[str] = ()) -> None:
+    """Raise `ConfigError` for a changed or given entry that the network does not have.
+
+    The values of `cfg.demo` do not count as changes, because it applies to all networks.
+    """
+    network_keys = keys_affecting(get_settings_class(entries["network"]), *Effect)
+    all_keys = {
+        key for settings, _ in NETWORKS.values() for key in keys_affecting(settings, *Effect)
+    }
+    for key in sorted(all_keys - network_keys):
+        unchanged = entries[key] in (DEFAULTS[key], DEMO.get(key, DEFAULTS[key]))
+        if key in given or not unchanged:
+            raise ConfigError(
+                f"cfg.{key} is {entries[key]!r}: cfg.network = {entries['network']!r} does not "
+                f"have this entry, leave it out"
+            )
+
+
+def select_given_entries(
+    entries: Mapping[str, Any], named_configs: Iterable[str]
+) -> dict[str, Any]:
+    """Return the model entries that the user gave, to compare them with those of trained weights.
+
+    After a named config of a model these are all entries that affect weights, otherwise only those
+    that differ from the defaults.
+    """
+    names_a_model = any(name != "cfg.demo" for name in named_configs)
+    settings = make_model_settings(entries, seed=0)
+    keys = {name: declared.key for name, declared in get_entries(settings).items()}
+    return {
+        name: value
+        for name, value in values_affecting(settings, SHAPE, WEIGHTS).items()
+        if names_a_model or entries[keys[name]] != DEFAULTS[keys[name]]
+    }
 
 
 @config_ingredient.config_hook
 def refuse_unknown_entries(config, command_name, logger):
-    """Stop at a mistyped entry or an impossible value, before anything is loaded."""
-    entries = {key: value for key, value in config["cfg"].items() if key != "__doc__"}
-    for key in entries:
+    """Reject unknown entries and invalid values before anything is loaded."""
+    for key, value in config["cfg"].items():
+        if not key:
+            raise ConfigError(f"cfg is {value!r}: give its entries, such as cfg.task='voice'")
         if key not in DEFAULTS:
-            raise ConfigError(f"cfg.{key} is not an entry: {nearest(key, DEFAULTS)}")
-    specs(entries, seed=0)
+            raise ConfigError(f"cfg.{key} is not an entry: {suggest_nearest(key, DEFAULTS)}")
+    make_run_settings(config["cfg"], seed=0)
     return {}

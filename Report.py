@@ -1,46 +1,55 @@
-"""The papers' tables and figures with your numbers: `python Report.py table1 runs`.
+"""Print or draw the papers' tables and figures from your runs: `python Report.py table1 runs`.
 
-A SOURCE is a folder of museval JSONs, whoever wrote them, as FOLDER or MODEL=FOLDER; a folder of
-recorded runs, or one run in it; or a MongoDB, host:port:db or mongodb://…. Without one it is the
-MongoDB of JNET_MONGO_URL, else runs. `push` puts what MongoDB lacks of recorded runs into it.
+A SOURCE is a folder of museval JSON files, FOLDER or MODEL=FOLDER; a folder of recorded runs, or
+one run in it; or a MongoDB, host:port:db or mongodb://…. The default is the MongoDB of
+JNET_MONGO_URL if it is set, else the folder runs. `push` copies the missing parts of recorded runs
+to MongoDB.
 """
 
-import os
-import sys
+from jnet.system.programs import start_program
 
-from Spec.Errors import JNetError
+if __name__ == "__main__":
+    start_program("Report.py")  # before the other imports, which take time
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from jnet.errors import JNetError
+from jnet.system.signals import end_on_signals, report_error
+
+
+def write_report(arguments: list[str] | None) -> None:
+    """Print or write the requested report."""
+    from jnet.reports.commands import FORMATS, make_parser, write_text
+
+    args = make_parser(str(__doc__), read_defaults).parse_args(arguments)
+    if "write" in args:
+        for line in args.write(args):
+            print(line, flush=True)
+        return
+    text = FORMATS[args.format](args.report(args))
+    if args.out is None:
+        print(text, end="")
+    else:
+        write_text(args.out, text)
+
+
+def read_defaults() -> Mapping[str, Any]:
+    """Return the default values of all config entries, for records of earlier versions."""
+    from Config import DEFAULTS  # imports Sacred, which most reports do not need
+
+    return DEFAULTS
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print or write what the command line asks for; the exit status."""
-    from Evaluation.Commands import FORMATS, command_line, write
-
+    """Print or write the requested report and return the exit status."""
     try:
-        args = command_line(str(__doc__)).parse_args(arguments)
-        if "write" in args:
-            for line in args.write(args):
-                print(line, flush=True)
-            return 0
-        text = FORMATS[args.format](args.report(args))
-        if args.out is None:
-            print(text, end="", flush=True)
-        else:
-            write(args.out, text)
-    except BrokenPipeError:  # whoever reads has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except JNetError as error:
-        return ended(str(error), error.exit_status)
-    except OSError as error:
-        return ended(f"{error.filename}: {error.strerror}", JNetError.exit_status)
-    except KeyboardInterrupt:
-        return ended("interrupted", 130)
+        with end_on_signals():
+            write_report(arguments)
+    except (JNetError, OSError, KeyboardInterrupt) as error:
+        return report_error("Report.py", error)
     return 0
-
-
-def ended(sentence: str, status: int) -> int:
-    """Say in one line why the report ends, and give its status."""
-    print(f"Report.py: {' '.join(sentence.split())}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

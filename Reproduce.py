@@ -1,83 +1,73 @@
-"""Make a table or figure of the papers: `python Reproduce.py figure2 with cfg.demo`."""
+"""Reproduce a table or figure of the papers: `python Reproduce.py figure2 with cfg.demo`."""
+
+from jnet.system.programs import start_program
+
+if __name__ == "__main__":
+    start_program("Reproduce.py")  # before the other imports, which take time
 
 import functools
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
-from Config import DEFAULTS, config_ingredient
-from Experiments import JNetExperiment, ended_by_signals, exit_status, sentence
-from Recording.Mongo import ENVIRONMENT
-from Spec.Errors import ConfigError, JNetError
+from Config import check_given_entries, config_ingredient
+from jnet.errors import JNetError
+from jnet.recording.experiment import JNetExperiment
+from jnet.system.signals import end_on_signals, report_error
 
-ex = JNetExperiment("reproduction", __file__, ingredients=[config_ingredient])
-ex.logger.setLevel("ERROR")  # a run of its own warns of what it is given
+RESUMING = "completed runs are kept; the same command resumes with the rest"
+
+ex = JNetExperiment("reproduction", __file__, [config_ingredient], check_given_entries)
 
 
 @ex.command(unobserved=True)
-def entries(cfg):
-    """The cfg entries that named configs and updates come to."""
-    return dict(cfg)
-
-
-def resolve(words: Sequence[str]) -> Mapping[str, Any]:
-    """The cfg entries of words as they stand after `with`; `ConfigError` for wrong ones."""
-    return resolved(tuple(words))
+def list_entries(cfg):
+    """Return the entries of a config."""
+    return cfg
 
 
 @functools.cache
-def resolved(words: tuple[str, ...]) -> Mapping[str, Any]:
-    """As `resolve`, each once: a figure asks for the same words many times."""
+def resolve_words(words: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the `cfg` entries that result from the words after `with`, as in Training.py.
+
+    Raises `ConfigError` for unknown names and invalid values.
+    """
     from sacred.arg_parser import get_config_updates
 
-    updates, named_configs = get_config_updates([*words])
-    others = [name for name in named_configs if not name.startswith("cfg.")]
-    if others:
-        raise ConfigError(f"{others[0]} is not a named config: give cfg.demo and the like")
-    return ex.run("entries", config_updates=updates, named_configs=named_configs).result
+    updates, configs = get_config_updates(list(words))
+    entries = ex.run("list_entries", updates, configs).result
+    # A row's program would refuse them later.
+    check_given_entries(entries, set(updates.get("cfg", ())))
+    return entries
 
 
-def main(argv: Sequence[str], **changes: Any) -> None:
-    """Do what the command line says; `changes` to the maker are for tests."""
-    from Reproduction.Order import order
+def main(argv: Sequence[str]) -> None:
+    """Create the table or figure that the command line requests."""
+    from jnet.reproduction.request import parse_request
 
-    asked = order(argv)
-    for seed in asked.seeds:  # what is mistyped is told before anything is looked at
-        resolve((*asked.words, f"seed={seed}"))
-    from Reproduction.Lock import alone
-    from Reproduction.Making import Maker
+    request = parse_request(argv)
+    for seed in request.seeds:  # unknown words are rejected before any file is read
+        resolve_words((*request.words, f"seed={seed}"))
+    from jnet.reproduction.builder import Builder
+    from jnet.reproduction.runner import lock_record
 
-    def maker(lock: int | None) -> Maker:
-        mongo = asked.mongo or os.environ.get(ENVIRONMENT) or None
-        given = {"say": say, "mongo": mongo, "lock": lock, **changes}
-        return Maker(asked, resolve, DEFAULTS, **given)
-
-    if asked.dry_run:
-        maker(None).finish()
-        return
-    with alone(asked.runs) as lock:
-        maker(lock).finish()
+    with nullcontext() if request.dry_run else lock_record(request.runs) as lock:
+        try:
+            Builder(request, resolve_words, lock).build()
+        except KeyboardInterrupt:
+            print(RESUMING)
+            raise
 
 
-def say(line: str) -> None:
-    """A line to the terminal, at once."""
-    print(line, flush=True)
-
-
-def run_commandline(argv: Sequence[str], **changes: Any) -> None:
-    """As `main`; bad input ends the process with one line and the exit status README lists."""
+def run_commandline(argv: Sequence[str]) -> None:
+    """Run `main`; exit with one line and the documented status after an error."""
     try:
-        with ended_by_signals():
-            main(argv, **changes)
+        with end_on_signals():
+            main(argv)
     except (JNetError, OSError, KeyboardInterrupt) as error:
-        print(f"Reproduce.py: {sentence(error)}", file=sys.stderr)
-        if isinstance(error, KeyboardInterrupt):
-            print(GO_ON, file=sys.stderr)
-        raise SystemExit(exit_status(error)) from error
+        raise SystemExit(report_error("Reproduce.py", error)) from error
 
-
-GO_ON = "what is completed stays; the same command goes on with the rest"
 
 if __name__ == "__main__":
     run_commandline(sys.argv[1:])

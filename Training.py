@@ -1,94 +1,99 @@
-"""Train a separator, and score it: `python Training.py with cfg.J1`."""
+"""Train a separator and score it: `python Training.py with cfg.J1`."""
+
+from jnet.system.programs import start_program
+
+if __name__ == "__main__":
+    start_program("Training.py")  # before the other imports, which take time
 
 from pathlib import Path
 
-from Config import config_ingredient, specs
-from Experiments import JNetExperiment, text_entry
-from Observers import check_writable, new_run_id
-from Spec.Checks import folder_name
-from Terminal import bar, interruptions_held
+from Config import check_given_entries, config_ingredient, make_run_settings
+from jnet.recording.experiment import JNetExperiment, read_text_entry
+from jnet.recording.run_folder import new_run_id
+from jnet.settings.run import make_training_fingerprint
+from jnet.system.files import check_writable
+from jnet.system.progress import make_progress_bar
+from jnet.system.signals import defer_interruptions
+from Models.Entries import folder_name
 
-ex = JNetExperiment("training", __file__, ingredients=[config_ingredient])
+ex = JNetExperiment("training", __file__, [config_ingredient], check_given_entries)
 
 
 @ex.config
 def config():
-    seed = 1  # of weights and batches: with one seed, U1 and J1 start alike and hear the same
-    picture_path = "model.svg"  # where the command describe draws the separator
-    experiment_id = None  # folder below cfg.output_path; None: one that was interrupted, or new
+    seed = 1  # of initial weights and batches; U1 and J1 of one seed share both
+    picture_path = "model.svg"  # output file of the command describe
+    experiment_id = None  # folder in cfg.output_path; None: resume an unfinished training or start
+
+
+@ex.check("train_and_score")
+def check_inputs(cfg, seed, experiment_id):
+    """Check settings, tracks, scorer and output folder, which takes no time."""
+    run = make_run_settings(cfg, seed)
+    folder = None if experiment_id is None else folder_name("experiment_id", experiment_id)
+    from jnet.data.find import check_data
+    from jnet.scoring.scorer import check_scorer
+
+    check_scorer(run.scoring)
+    check_data(run.data)
+    root = Path(run.training.output_path)
+    check_writable(root, "give another cfg.output_path")
+    return run, root, folder
 
 
 @ex.main
-def train_and_score(cfg, seed, experiment_id, _run):
-    """Prepare what is missing, train stage after stage or go on, then score the best weights."""
-    run = specs(cfg, seed)
-    wanted = None if experiment_id is None else folder_name("experiment_id", experiment_id)
-    root = Path(run.training.output_path)
-    check_writable(root, "give another cfg.output_path")
-    from Evaluation.Scoring import ready_scorer
+def train_and_score(inputs, _run):
+    """Prepare missing tracks, train or resume all stages, and score the best weights."""
+    ex.print_record()
+    run, root, folder = inputs
+    from jnet.data.find import find_tracks
+    from jnet.data.preparation import prepare
+    from jnet.data.store import refuse_short_tracks
 
-    ready_scorer(run.scoring)  # before a training of days, not after
-    from Input.Collection import find_songs
-    from Input.Preparation import prepare
-    from Input.Store import refuse_short_songs
-    from Spec.Shapes import output_frames
+    tracks = find_tracks(run.data, make_progress_bar("generating tracks"), ("test",))
+    store = prepare(run.data, make_progress_bar("preparing tracks"))
+    refuse_short_tracks(store, run.model.output_samples)
 
-    songs = [
-        song for song in find_songs(run.data, bar("generating songs")) if song.subset == "test"
-    ]
-    store = prepare(run.data, bar("preparing songs"))
-    refuse_short_songs(store, output_frames(run.model))
+    # TensorFlow takes seconds to import, so config and data are checked first.
+    from jnet.system.quiet_tensorflow import import_quietly
 
-    # TensorFlow takes seconds to import: not before config and data are known to be right.
-    from Engine.Resume import claimed, statement_of
-    from Engine.Score import JSON, score_model
-    from Engine.Train import train
+    import_quietly()
+    from jnet.scoring.evaluation import score_model
+    from jnet.separation.predictor import build_separator
+    from jnet.training.resume import claim_training
+    from jnet.training.train import TrainingRun
 
-    run_id = _run._id or new_run_id()
-    statement = statement_of(run, store.folder.name)
-    with claimed(root, wanted, str(run_id), statement, print) as place:
-        print(place.said(), flush=True)
-        _run.info["resumed"] = place.resumed
-        with interruptions_held() as check_interrupted:
-            trained = train(run.model, run.training, store, place, _run, run_id, check_interrupted)
-        _run.add_artifact(str(trained.manifest), trained.manifest.name, content_type=JSON)
-        scores = score_model(
-            trained.separator,
-            run.model,
-            run.scoring,
-            run.training.eval_batch_size,
-            trained.sha256,
-            songs,
-            place.folder,
-            _run,
-            bar("scoring songs"),
+    run_id, wanted = _run._id or new_run_id(), make_training_fingerprint(run, store.folder.name)
+    with claim_training(root, folder, str(run_id), wanted, print) as claimed:
+        print(claimed.describe(), flush=True)
+        _run.info["resumed"] = claimed.resumed
+        with defer_interruptions() as check_interrupted:
+            trained = TrainingRun(run, store, claimed, _run, run_id, check_interrupted).train()
+        separator = build_separator(
+            trained.separator, run.model, run.computing, run.scoring.passes, run.scoring.whole_track
         )
+        bar = make_progress_bar("scoring tracks")
+        scores = score_model(separator, run, trained.weights, tracks, claimed.folder, _run, bar)
     print(f"weights {trained.weights} sha256 {trained.sha256}")
     return {
         "store": store.folder.name,
-        "folder": str(place.folder),
-        "resumed": place.resumed,
-        "weights": str(trained.weights),
-        "validation_loss": trained.progress.best_loss,
-        "test_loss": trained.test_loss,
-        "weights_sha256": trained.sha256,
+        "folder": str(claimed.folder),
+        "resumed": claimed.resumed,
+        **trained.summarize(),
         "scores": scores,
     }
 
 
 @ex.command(unobserved=True)
 def describe(cfg, seed, picture_path):
-    """Print a model's layers, parts, weights, reach and cost, and draw it."""
-    spec = specs(cfg, seed).model
-    import Engine  # noqa: F401 - TensorFlow, without its notes
-    from Models.Build import build
-    from Models.Describe import describe as description
-    from Models.Picture import draw
+    """Print the layers, parts, weights, receptive field and cost of a model, and draw it."""
+    path = Path(read_text_entry("picture_path", picture_path, "give picture_path=….svg"))
+    from jnet.system.quiet_tensorflow import import_quietly
 
-    separator = build(spec)
-    print(description(separator, spec))
-    path = Path(text_entry("picture_path", picture_path, "give picture_path=….svg"))
-    path.write_text(draw(separator, spec), encoding="utf-8")
+    import_quietly()
+    from Models.Drawing import describe_and_draw
+
+    print(describe_and_draw(make_run_settings(cfg, seed).model, path))
 
 
 if __name__ == "__main__":

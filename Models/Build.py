@@ -1,18 +1,16 @@
-"""From a model's description to the model: the one place that chooses between architectures."""
+"""Building a Keras model from its settings."""
 
 import keras
 
 from Models.Freezing import freeze
-from Models.UnetAudioSeparator import unet_audio_separator
-from Models.UnetSpectrogramSeparator import unet_spectrogram_separator
-from Spec.Model import ModelSpec
-
-BUILDERS = {"unet": unet_audio_separator, "unet_spectrogram": unet_spectrogram_separator}
+from Models.Networks import import_network
+from Models.Settings import ModelSettings
 
 
-def build(spec: ModelSpec) -> keras.Model:
-    """The separator at its random start, its frozen parts no longer trainable.
+def build(settings: ModelSettings) -> keras.Model:
+    """Build the model with its random initial weights and freeze its frozen parts.
 
-    Takes `[B, T, C]` of mix in [−1, 1] and gives `[B, T, S, C]`, sources in `spec.sources` order.
+    The model maps the mix [B, T, C], in [−1, 1], to estimates [B, T, S, C] with the sources in the
+    order of `settings.sources`. Raises `ConfigError` if none of the frozen parts has a weight.
     """
-    return freeze(BUILDERS[spec.network](spec), spec.frozen)
+    return freeze(import_network(settings).build(settings), settings)

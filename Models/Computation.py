@@ -1,74 +1,89 @@
-"""How a separator is computed where it runs: the one place that chooses between ways.
+"""The function that computes a model: its Keras graph, or a faster equivalent on a CPU.
 
-The plain graph of Keras layers is what every way is held to, and the way of GPUs and of other
-backends than TensorFlow. No way changes the weights, their names or their order.
+The Keras graph is the reference. It is the only implementation on GPUs and on backends other than
+TensorFlow. Every implementation uses the same weights, with the same names in the same order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 
-from Spec.Model import ModelSpec
+from Models.Network import SeparateFunction
+from Models.Networks import import_network
+from Models.Settings import ModelSettings
 
-Separate = Callable[..., Any]  # (mix, training=False) → estimates
 
+def model_function(
+    model: keras.Model,
+    settings: ModelSettings,
+    precision: str = "float32",
+    computation: str = "fast",
+) -> SeparateFunction:
+    """Return a function that maps the mix [B, T, C] to the outputs of `model`.
 
-def computation(model: keras.Model, spec: ModelSpec, precision: str = "float32") -> Separate:
-    """The function of `model`, by the quickest way for this backend and device.
+    Parameters
+    ----------
+    model : keras.Model
+        The model that `Models.Build` builds from `settings`, or a graph that shares its weights.
+    settings : ModelSettings
+        The settings of the model.
+    precision : str
+        A value of `cfg.precision`: the number format of all layers between the mix and the outputs.
+        Weights and outputs are float32.
+    computation : str
+        A value of `cfg.computation`: 'fast' uses the faster implementation of the network if there
+        is one for this device, 'plain' uses the Keras graph. The results agree to rounding.
 
-    `model` is what `Models.Build` makes of `spec`, or a part of it; it and the function share
-    every weight. `precision` is one of `Spec.Training.PRECISIONS`: what is computed in between
-    mix and outputs; weights, outputs and what comes out are float32.
+    Returns
+    -------
+    SeparateFunction
+        A function of (mix, training=False). It returns the outputs of `model`: estimates
+        [B, T, S, C] for a complete model.
     """
     devices = keras.distribution.list_devices()
-    device = "gpu" if any(name.startswith("gpu") for name in devices) else "cpu"
-    way = WAYS.get((spec.network, keras.backend.backend(), device), plain)
-    return way(model, spec, precision)
-
-
-def fast_unet(model: keras.Model, spec: ModelSpec, precision: str) -> Separate:
-    """The Wave-U-Net by operations of its own; imported here since only TensorFlow has them."""
-    from Models.FastUnet import FastUnet
-
-    return FastUnet(model, spec, dtype_between(precision))
-
-
-def plain(model: keras.Model, spec: ModelSpec, precision: str) -> Separate:
-    """The graph of Keras layers."""
+    on_cpu = not any(name.startswith("gpu") for name in devices)
+    if computation == "fast" and on_cpu and keras.backend.backend() == "tensorflow":
+        dtype = choose_dtype(precision)
+        if (
+            fast := import_network(settings).make_fast_function(model, settings, dtype)
+        ) is not None:
+            return fast
     if precision == "float32":
         return model
 
     def separate(mix, training=False):
-        with computing_in(model, precision):
+        with layers_computing_in(model, precision):
             return model(mix, training=training)
 
     return separate
 
 
-WAYS = {("unet", "tensorflow", "cpu"): fast_unet}
+def choose_dtype(precision: str) -> str:
+    """Return the dtype of the layers between the mix and the outputs.
 
-
-def dtype_between(precision: str) -> str:
-    """What is computed in between mix and outputs, as a dtype's name."""
+    `precision` is a value of `cfg.precision`.
+    """
     return keras.config.floatx() if precision == "float32" else precision.removeprefix("mixed_")
 
 
 @contextmanager
-def computing_in(model: keras.Model, precision: str) -> Iterator[None]:
-    """While it lasts, a call of `model` computes its encoder, bottleneck, skips and decoder in
-    `precision`. A compiled function keeps what it was traced in."""
-    between = [
+def layers_computing_in(model: keras.Model, precision: str) -> Iterator[None]:
+    """Set the precision of all layers of `model` but input and output, within the block.
+
+    `precision` is a Keras dtype policy. A compiled function keeps the precision with which it was
+    traced.
+    """
+    inner_layers = [
         layer
         for layer in model.layers
         if layer.name.split("_")[0] not in ("mix", "input", "output")
     ]
-    policies = [layer.dtype_policy for layer in between]
-    for layer in between:
+    policies = [layer.dtype_policy for layer in inner_layers]
+    for layer in inner_layers:
         layer.dtype_policy = keras.DTypePolicy(precision)
     try:
         yield
     finally:
-        for layer, policy in zip(between, policies, strict=True):
+        for layer, policy in zip(inner_layers, policies, strict=True):
             layer.dtype_policy = policy

@@ -1,118 +1,105 @@
-"""What a separator is made of: its layers, parts, weights, reach and cost, read off the model."""
+"""A text description of a model: layers, parts, weights, receptive field and cost."""
 
 import math
-from dataclasses import dataclass
 
 import keras
 
-from Models.Freezing import count, part_of, weights_by_part
-from Spec.Model import PARTS, ModelSpec
-from Spec.Shapes import input_frames, output_frames, receptive_field
+from Models.Freezing import count_scalars, group_weights_by_part
+from Models.Settings import ModelSettings
 
 
-@dataclass(frozen=True)
-class LayerRow:
-    """A layer: its name, its output's shape without the batch, its weights, its part where it
-    has weights, and its multiply-adds for one window."""
+def describe(separator: keras.Model, settings: ModelSettings) -> str:
+    """Return the layers, parts, receptive field and cost of a model as text.
 
-    name: str
-    shape: tuple[int, ...]
-    weights: int
-    part: str
-    multiply_adds: int
-
-
-def layer_rows(separator: keras.Model) -> list[LayerRow]:
-    """Every layer of the separator, in the order of computation."""
-    return [
-        LayerRow(
-            name=layer.name,
-            shape=tuple(layer.output.shape[1:]),
-            weights=count(layer.weights),
-            part=part_of(layer.weights[0]) if layer.weights else "",
-            multiply_adds=multiply_adds(layer),
-        )
-        for layer in separator.layers
+    The last line counts the weights.
+    """
+    reach, rate = settings.receptive_field, settings.sample_rate
+    total, trainable, frozen, statistics = count_weights(separator)
+    lines = [
+        *tabulate_layers(separator, settings),
+        "",
+        *tabulate_parts(separator, settings),
+        "",
+        f"segment: {settings.input_samples} input samples, "
+        f"{settings.output_samples} output samples, at {rate} Hz",
+        f"receptive field: {reach} samples, {reach / rate:.2f} s",
+        f"multiply-adds per second of audio: {multiply_adds_per_second(separator, settings):.4g}",
     ]
+    if statistics:
+        lines.append(f"running statistics of batch normalisation, never trained: {statistics}")
+    lines.append(f"weights: total {total}, trainable {trainable}, frozen {frozen}")
+    return "\n".join(lines)
+
+
+def count_weights(separator: keras.Model) -> tuple[int, int, int, int]:
+    """Return the numbers of all, trainable and frozen weights and of running statistics.
+
+    The running statistics of batch normalisation are neither trainable nor frozen.
+    """
+    total = count_scalars(separator.weights)
+    trainable = count_scalars(separator.trainable_variables)
+    statistics = sum(
+        count_scalars((layer.moving_mean, layer.moving_variance))
+        for layer in separator.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    return total, trainable, total - trainable - statistics, statistics
 
 
 def multiply_adds(layer: keras.layers.Layer) -> int:
-    """Multiply-adds of a convolution for one window; nothing else counts.
+    """Return the multiply-adds of a convolution for one segment, or 0 for other layers.
 
-    A kernel is applied once for every position of its output, a transposed one of its input.
+    A convolution applies its kernel once per position of its output, a transposed convolution once
+    per position of its input.
     """
     kernel = getattr(layer, "kernel", None)
     if kernel is None:
         return 0
-    over = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
-    return math.prod(kernel.shape) * math.prod(over.shape[1:-1])
+    positions = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
+    return math.prod(kernel.shape) * math.prod(positions.shape[1:-1])
 
 
-def multiply_adds_per_second(rows: list[LayerRow], spec: ModelSpec) -> float:
-    """Multiply-adds for one second of separated audio."""
-    per_window = sum(row.multiply_adds for row in rows)
-    return per_window * spec.sample_rate / output_frames(spec)
+def multiply_adds_per_second(separator: keras.Model, settings: ModelSettings) -> float:
+    """Return the multiply-adds of all convolutions per second of separated audio."""
+    per_segment = sum(map(multiply_adds, separator.layers))
+    return per_segment * settings.sample_rate / settings.output_samples
 
 
-def describe(separator: keras.Model, spec: ModelSpec) -> str:
-    """Layers, parts, reach and cost as text; the last line counts the weights."""
-    rows = layer_rows(separator)
-    reach = receptive_field(spec)
-    trainable = count(separator.trainable_variables)
-    frozen = frozen_weights(separator, spec)
-    statistics = count(separator.weights) - trainable - frozen
-    lines = [
-        *layer_table(rows, spec),
-        "",
-        *part_table(separator, spec),
-        "",
-        f"a window takes in {input_frames(spec)} frames and gives out {output_frames(spec)}, "
-        f"at {spec.sample_rate} Hz",
-        f"receptive field: {reach} frames, {reach / spec.sample_rate:.2f} s",
-        f"multiply-adds per second of audio: {multiply_adds_per_second(rows, spec):.4g}",
-    ]
-    if statistics:
-        lines.append(f"running statistics of batch normalisation, never trained: {statistics}")
-    lines.append(
-        f"weights: total {count(separator.weights)}, trainable {trainable}, frozen {frozen}"
-    )
-    return "\n".join(lines)
+def tabulate_layers(separator: keras.Model, settings: ModelSettings) -> list[str]:
+    """Return one line per layer, in the order of computation.
+
+    A line has the name of the layer, the shape of its output, its number of weights and whether
+    they are trained.
+    """
+    width = max(len(layer.name) for layer in separator.layers)
+    lines = []
+    for layer in separator.layers:
+        weights = count_scalars(layer.weights)
+        trained = f"{weights:>10}  {get_state(layer.name, settings)}" if weights else ""
+        lines.append(f"{layer.name:{width}}  {format_output_shape(layer):>20}  {trained}")
+    return lines
 
 
-def frozen_weights(separator: keras.Model, spec: ModelSpec) -> int:
-    """Weights that would train if their part were not frozen."""
-    by_part = weights_by_part(separator)
-    statistics = {
-        id(weight)
-        for layer in separator.layers
-        if isinstance(layer, keras.layers.BatchNormalization)
-        for weight in (layer.moving_mean, layer.moving_variance)
-    }
-    return count(
-        weight for part in spec.frozen for weight in by_part[part] if id(weight) not in statistics
-    )
-
-
-def layer_table(rows: list[LayerRow], spec: ModelSpec) -> list[str]:
-    """A line per layer: name, output's shape, weights, and whether they train."""
-    width = max(len(row.name) for row in rows)
+def tabulate_parts(separator: keras.Model, settings: ModelSettings) -> list[str]:
+    """Return one line per part: its number of weights and whether they are trained."""
     return [
-        f"{row.name:{width}}  {' × '.join(map(str, row.shape)):>20}  "
-        + (f"{row.weights:>10}  {state(row.part, spec)}" if row.weights else "")
-        for row in rows
+        f"{part:10}  {count_scalars(weights):>10}  {get_state(part, settings)}"
+        for part, weights in group_weights_by_part(separator, settings).items()
+        if weights
     ]
 
 
-def part_table(separator: keras.Model, spec: ModelSpec) -> list[str]:
-    """A line per part: its weights, and whether they train."""
-    by_part = weights_by_part(separator)
-    return [
-        f"{part:10}  {count(by_part[part]):>10}  {state(part, spec)}"
-        for part in PARTS
-        if by_part[part]
-    ]
+def format_output_shape(layer: keras.layers.Layer) -> str:
+    """Return the output shape of a layer as text, without the batch axis.
+
+    It is samples × channels, or STFT frames × bins × channels.
+    """
+    return " × ".join(map(str, layer.output.shape[1:]))
 
 
-def state(part: str, spec: ModelSpec) -> str:
-    """What becomes of a part's weights."""
-    return "random" if part in spec.frozen else "trained"
+def get_state(name: str, settings: ModelSettings) -> str:
+    """Return 'random' for a frozen part or a layer of it, and 'trained' for any other.
+
+    `name` is the name of a part, or of a layer, which begins with the name of its part.
+    """
+    return "random" if name.split("_")[0] in settings.frozen else "trained"

@@ -1,55 +1,50 @@
-"""Which weights belong to which part of a separator, and which parts stay at their random start.
+"""The parts of a model, and freezing the weights of some of them.
 
-Variables are frozen, not layers: freezing a BatchNormalization layer would also switch it to its
-moving statistics. Freeze before the training model is compiled; afterwards it does nothing.
+This module freezes variables, not layers: a frozen BatchNormalization layer would also normalise
+with its moving statistics. Weights must be frozen before an optimizer is built for the model;
+later changes have no effect.
 """
 
 import math
 
 import keras
 
-from Spec.Errors import ConfigError, JNetError
-from Spec.Model import PARTS
+from Models.Entries import JNetError
+from Models.Settings import ModelSettings
 
 
-def part_of(variable) -> str:
-    """The part a weight belongs to, read from its layer's name `part_level_role`."""
+def get_part(variable: keras.Variable, parts: tuple[str, ...]) -> str:
+    """Return the part of a weight, from the name `part_level_role` of its layer.
+
+    Raises `JNetError` if the name begins with none of `parts`.
+    """
     for layer_name in variable.path.split("/"):
         part = layer_name.split("_")[0]
-        if part in PARTS:
+        if part in parts:
             return part
     raise JNetError(
-        f"the weight {variable.path!r} belongs to no part: a layer's name begins with one of "
-        f"{', '.join(PARTS)}"
+        f"the weight {variable.path!r} belongs to no part: begin the name of its layer with one of "
+        f"{', '.join(parts)}"
     )
 
 
-def weights_by_part(model: keras.Model) -> dict[str, list]:
-    """Every weight of the separator under its part; parts without weights are empty lists."""
-    parts: dict[str, list] = {part: [] for part in PARTS}
+def group_weights_by_part(model: keras.Model, settings: ModelSettings) -> dict[str, list]:
+    """Return the weights of each part; the list of a part without weights is empty."""
+    parts: dict[str, list] = {part: [] for part in settings.PARTS}
     for variable in model.weights:
-        parts[part_of(variable)].append(variable)
+        parts[get_part(variable, settings.PARTS)].append(variable)
     return parts
 
 
-def freeze(model: keras.Model, frozen: tuple[str, ...]) -> keras.Model:
-    """The same model, the weights of its `frozen` parts no longer trainable.
-
-    Raises `ConfigError` when none of the parts has a weight: nothing would be frozen.
-    """
-    parts = weights_by_part(model)
-    if frozen and not any(parts[part] for part in frozen):
-        raise ConfigError(
-            f"cfg.frozen is {list(frozen)!r}: this model has no weights there, only in "
-            f"{', '.join(part for part, variables in parts.items() if variables)}"
-        )
-    for part, variables in parts.items():
-        for variable in variables:
-            if part in frozen:
-                variable.trainable = False
+def freeze(model: keras.Model, settings: ModelSettings) -> keras.Model:
+    """Make the weights of the frozen parts not trainable and return the same model."""
+    parts = group_weights_by_part(model, settings)
+    for part in settings.frozen:
+        for variable in parts[part]:
+            variable.trainable = False
     return model
 
 
-def count(variables) -> int:
-    """Numbers held by `variables`."""
+def count_scalars(variables) -> int:
+    """Return the total number of scalars in `variables`."""
     return sum(math.prod(variable.shape) for variable in variables)

@@ -1,10 +1,13 @@
-"""How many snippets a core makes ready for training: ours, the same mixed by TensorFlow's own
-operations, and the original's way, TFRecords through a shuffle buffer, in turn on one core.
+"""Benchmark of the training data pipeline: ours, TensorFlow's operations and TFRecords.
 
-`python benchmarks/data.py [--songs 10] [--seconds 120] [--runs 5] [--shuffle 4000] [--json FILE]`
-prints one line per figure: medians over the runs, ratios pair by pair, memory besides the songs;
-then the share of a training step of U1 that a batch takes. Songs are noise, in a temporary folder
-that takes three times what they do as float32.
+All three make batches of excerpts on one core and alternate. The second mixes our excerpts with
+TensorFlow's operations; the third is the pipeline of the original Wave-U-Net code: TFRecords with
+a shuffle buffer.
+
+`python benchmarks/data.py [--tracks 10] [--seconds 120] [--runs 5] [--shuffle 4000] [--json FILE]`
+prints one line per pipeline: medians over the runs, ratios of paired runs, the memory without the
+tracks, and the time of a batch as a share of a training step of U1. The tracks are noise in a
+temporary folder, which needs three times their size as float32.
 """
 
 import argparse
@@ -22,61 +25,77 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import Engine  # noqa: F401 - TensorFlow, without its notes
+from jnet.system.quiet_tensorflow import import_quietly
+
+import_quietly()
 
 # isort: split
 import tensorflow as tf
 from machine import machine
 
-from Config import DEFAULTS, specs
-from Engine.Steps import Steps
-from Engine.Trainer import compiled_trainer
-from Input.Draws import GAIN_HIGH, GAIN_LOW, draw_batch
-from Input.Pipeline import PREFETCHED, training_batches
-from Input.Preparation import to_int16, write_samples
-from Input.Store import Store, StoredSong, audio_path
-from Spec.Run import Specs
+from Config import DEFAULTS, make_run_settings
+from jnet.data.excerpts import GAIN_HIGH, GAIN_LOW, draw_batch
+from jnet.data.pipeline import PREFETCHED_BATCHES, make_training_batches
+from jnet.data.preparation import to_int16, write_samples
+from jnet.data.store import Store, StoredTrack, audio_path
+from jnet.settings.run import RunSettings
+from jnet.training.step import build_training_step
 
 BATCH = 16
-SNIPPETS_PER_SONG = 100  # that the original cuts out of a song it has read
-BATCHES = {"ours": 400, "mixed by TensorFlow": 200, "TFRecords": 40}  # of one reading
+EXCERPTS_PER_TRACK = 100  # number of excerpts that the original code cuts from a track
+BATCHES = {"ours": 400, "mixed by TensorFlow": 200, "TFRecords": 40}  # per measurement
 
 
-def u1() -> Specs:
-    """J-Net's U1 as it is trained: 16384 frames, two sources, stereo."""
-    return specs(dict(DEFAULTS), seed=1)
+def u1() -> RunSettings:
+    """Return the settings of J-Net's U1: segments of 16384 samples, two sources, stereo."""
+    return make_run_settings(dict(DEFAULTS), seed=1)
 
 
-def made_store(folder: Path, songs: int, seconds: float) -> Store:
-    """A store of noise, as preparation would leave it."""
+def write_store(folder: Path, tracks: int, seconds: float) -> Store:
+    """Write a store of noise with the files that preparation writes.
+
+    Parameters
+    ----------
+    folder : Path
+    tracks : int
+        The number of tracks.
+    seconds : float
+        The duration of each track.
+
+    Returns
+    -------
+    Store
+    """
     model, random = u1().model, np.random.default_rng(0)
     shape = (int(seconds * model.sample_rate), len(model.sources), model.num_channels)
     stored = []
-    for index in range(songs):
+    for index in range(tracks):
         samples, scale = to_int16(random.standard_normal(shape, np.float32))
-        stored.append(StoredSong(f"song {index}", "train", len(samples), scale, ""))
-        path = audio_path(folder, "train", stored[-1].name)
+        stored.append(StoredTrack(f"track {index}", "train", len(samples), scale, ""))
+        path = audio_path(folder, stored[-1])
         path.parent.mkdir(parents=True, exist_ok=True)
         write_samples(path, samples)
     return Store(folder, tuple(stored), *shape[1:])
 
 
-def mixed_by_tensorflow(store: Store) -> tf.data.Dataset:
-    """The same batches with NumPy cutting int16 only: cast, gains and sum are operations of
-    TensorFlow."""
+def mix_in_tensorflow(store: Store) -> tf.data.Dataset:
+    """Return our batches, scaled and mixed by TensorFlow's operations instead of NumPy.
+
+    NumPy only cuts the int16 excerpts.
+    """
     model = u1().model
-    songs = store.subset("train")
-    arrays = [np.asarray(store.open(song)) for song in songs]
-    frames = np.array([song.frames for song in songs])
-    scales = np.array([song.scale for song in songs], np.float32)
+    tracks = store.subset("train")
+    arrays = [np.asarray(store.open(track)) for track in tracks]
+    frames = np.array([track.frames for track in tracks])
+    scales = np.array([track.scale for track in tracks], np.float32)
     shape = (BATCH, model.num_frames, len(model.sources), model.num_channels)
 
     def cut(step):
         drawn = draw_batch(1, int(step), BATCH, frames, model.num_frames, len(model.sources))
         windows = np.empty(shape, np.int16)
-        for row, (song, offset) in enumerate(zip(drawn.songs, drawn.offsets, strict=True)):
-            windows[row] = arrays[song][offset : offset + model.num_frames]
-        return windows, drawn.gains * scales[drawn.songs, np.newaxis]
+        for row, (track, offset) in enumerate(zip(drawn.tracks, drawn.offsets, strict=True)):
+            windows[row] = arrays[track][offset : offset + model.num_frames]
+        return windows, drawn.gains * scales[drawn.tracks, np.newaxis]
 
     def mix(step):
         windows, factors = tf.numpy_function(cut, [step], [tf.int16, tf.float32])
@@ -84,162 +103,181 @@ def mixed_by_tensorflow(store: Store) -> tf.data.Dataset:
         sources *= tf.ensure_shape(factors, shape[::2])[:, tf.newaxis, :, tf.newaxis]
         return tf.reduce_sum(sources, axis=2), sources
 
-    return without_autotune(tf.data.Dataset.range(2**62).map(mix).prefetch(PREFETCHED))
+    return disable_autotune(tf.data.Dataset.range(2**62).map(mix).prefetch(PREFETCHED_BATCHES))
 
 
-def original(store: Store, shuffle: int) -> tf.data.Dataset:
-    """Songs as float32 in TFRecords; of each that is read, snippets are cut, scaled and mixed, and
-    drawn out of a buffer of `shuffle` snippets."""
+def read_tfrecords(store: Store, shuffle: int) -> tf.data.Dataset:
+    """Return batches made from TFRecords of float32 tracks, as the original code does.
+
+    Excerpts of each track are cut, scaled and mixed, then drawn from a buffer of `shuffle` of them.
+    """
     model = u1().model
     lanes = (len(model.sources), model.num_channels)
-    path = store.folder / "songs.tfrecord"
+    path = store.folder / "tracks.tfrecord"
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for song in store.songs:
-            audio = (store.open(song) * np.float32(song.scale)).tobytes()
+        for track in store.tracks:
+            audio = (store.open(track) * np.float32(track.scale)).tobytes()
             value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[audio]))
             example = tf.train.Example(features=tf.train.Features(feature={"audio": value}))
             writer.write(example.SerializeToString())
 
-    def snippets(record):
+    def excerpts(record):
         parsed = tf.io.parse_single_example(record, {"audio": tf.io.FixedLenFeature([], tf.string)})
         audio = tf.reshape(tf.io.decode_raw(parsed["audio"], tf.float32), (-1, *lanes))
         last = tf.shape(audio)[0] - model.num_frames
 
-        def snippet(_):
+        def excerpt(_):
             first = tf.random.uniform([], 0, last + 1, tf.int32)
             window = audio[first : first + model.num_frames]
             gains = tf.random.uniform((lanes[0], 1), GAIN_LOW, GAIN_HIGH)
             sources = tf.ensure_shape(window, (model.num_frames, *lanes)) * gains
             return tf.reduce_sum(sources, axis=1), sources
 
-        return tf.data.Dataset.range(SNIPPETS_PER_SONG).map(snippet)
+        return tf.data.Dataset.range(EXCERPTS_PER_TRACK).map(excerpt)
 
     records = tf.data.TFRecordDataset(str(path)).repeat()
-    return without_autotune(records.flat_map(snippets).shuffle(shuffle).batch(BATCH).prefetch(1))
+    return disable_autotune(records.flat_map(excerpts).shuffle(shuffle).batch(BATCH).prefetch(1))
 
 
-def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Autotune would start threads, which are not to be compared here."""
+def disable_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Return the dataset without autotuning, which would start more threads."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
 
 
-def own_memory() -> int:
-    """Bytes that this process holds besides mapped files."""
+def measure_memory() -> int:
+    """Return the memory of this process in bytes, without mapped files."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) * 1024
-    raise OSError("/proc/self/status does not tell RssAnon")
+    raise OSError("/proc/self/status has no entry RssAnon")
 
 
 @tf.function
 def take(batches: Iterator, count: tf.Tensor) -> None:
-    """Take some batches as a training does: within a graph, where Python has no part in it."""
+    """Take `count` batches within a graph, as training does, without Python code per batch."""
     for _ in tf.range(count):
         batches.get_next()
 
 
-def reading(batches: Iterator, count: int) -> tuple[float, float]:
-    """Seconds of the core and of the clock that a snippet takes, over `count` batches."""
+def measure_excerpt(batches: Iterator, count: int) -> tuple[float, float]:
+    """Return the CPU time and the wall-clock time per excerpt in seconds, over `count` batches."""
     core, clock = time.process_time(), time.perf_counter()
     take(batches, tf.constant(count))
-    snippets = count * BATCH
-    return (time.process_time() - core) / snippets, (time.perf_counter() - clock) / snippets
+    excerpts = count * BATCH
+    return (time.process_time() - core) / excerpts, (time.perf_counter() - clock) / excerpts
 
 
 def compare(store: Store, shuffle: int, runs: int) -> list[dict]:
-    """All ways, A B C A B C, after each has begun."""
+    """Measure all pipelines alternately, after each has made its first batches.
+
+    Parameters
+    ----------
+    store : Store
+    shuffle : int
+        The size of the shuffle buffer in excerpts.
+    runs : int
+        The number of measurements of each pipeline.
+
+    Returns
+    -------
+    list of dict
+        The figures of each pipeline.
+    """
     run = u1()
-    ways: dict[str, Callable[[], tf.data.Dataset]] = {
-        "ours": lambda: training_batches(store, run.model, BATCH, 1, 0),
-        "mixed by TensorFlow": lambda: mixed_by_tensorflow(store),
-        "TFRecords": lambda: original(store, shuffle),
+    pipelines: dict[str, Callable[[], tf.data.Dataset]] = {
+        "ours": lambda: make_training_batches(store, run.model, BATCH, 1, 0),
+        "mixed by TensorFlow": lambda: mix_in_tensorflow(store),
+        "TFRecords": lambda: read_tfrecords(store, shuffle),
     }
     iterators, memory, first = {}, {}, {}
-    for way, dataset in ways.items():
-        before = own_memory()
-        iterators[way] = iter(dataset())
-        first[way] = [part.numpy() for part in next(iterators[way])]
-        take(iterators[way], tf.constant(2 * PREFETCHED))
-        memory[way] = own_memory() - before
+    for pipeline, dataset in pipelines.items():
+        before = measure_memory()
+        iterators[pipeline] = iter(dataset())
+        first[pipeline] = [part.numpy() for part in next(iterators[pipeline])]
+        take(iterators[pipeline], tf.constant(2 * PREFETCHED_BATCHES))
+        memory[pipeline] = measure_memory() - before
     for ours, theirs in zip(first["ours"], first["mixed by TensorFlow"], strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    times: dict[str, list[tuple[float, float]]] = {pipeline: [] for pipeline in pipelines}
     for _ in range(runs):
-        for way, batches in iterators.items():
-            taken[way].append(reading(batches, BATCHES[way]))
+        for pipeline, batches in iterators.items():
+            times[pipeline].append(measure_excerpt(batches, BATCHES[pipeline]))
     return [
         {
-            "way": way,
-            "snippets_per_core_second": 1 / statistics.median(core for core, _ in taken[way]),
-            "snippets_per_second": 1 / statistics.median(clock for _, clock in taken[way]),
+            "way": pipeline,
+            "excerpts_per_core_second": 1 / statistics.median(core for core, _ in times[pipeline]),
+            "excerpts_per_second": 1 / statistics.median(clock for _, clock in times[pipeline]),
             "times_tfrecords": statistics.median(
                 slow / fast
-                for (slow, _), (fast, _) in zip(taken["TFRecords"], taken[way], strict=True)
+                for (slow, _), (fast, _) in zip(times["TFRecords"], times[pipeline], strict=True)
             ),
-            "memory_bytes": memory[way],
+            "memory_bytes": memory[pipeline],
         }
-        for way in ways
+        for pipeline in pipelines
     ]
 
 
-def step_seconds() -> float:
-    """A training step of U1 with 16 snippets on all cores: the median of five, after one."""
+def measure_step() -> float:
+    """Return the median time in seconds of five training steps of U1 on all cores.
+
+    The batch has 16 excerpts; a first step is not counted.
+    """
     run = u1()
-    steps = Steps(compiled_trainer(run.model, run.training))
+    step = build_training_step(run.model, run.training)
     mix = np.random.default_rng(0).standard_normal((BATCH, run.model.num_frames, 2), np.float32)
     sources = np.stack([mix / 2, mix / 2], axis=2)
     taken = []
     for number in range(6):
         start = time.perf_counter()
-        steps.take_batch(mix, sources, number)
-        assert steps.failed_step() is None  # waits for it
+        step.train_on_batch(mix, sources, number)
+        assert step.find_failed_step() is None  # waits until the step is done
         taken.append(time.perf_counter() - start)
     return statistics.median(taken[1:])
 
 
-def step_seconds_elsewhere() -> float:
-    """`step_seconds` of a process that has not bound itself to one core."""
+def measure_step_in_new_process() -> float:
+    """Return the result of `measure_step` in a new process, which is not bound to one core."""
     words = [sys.executable, __file__, "--step"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     return float(done.stdout.splitlines()[-1])
 
 
-def on_one_core() -> None:
-    """Bind this process, before TensorFlow starts its threads, to the last core it may use."""
+def use_one_core() -> None:
+    """Bind this process to its last core; call this before TensorFlow starts its threads."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def main() -> None:
-    """Compare, and say what share of a step a batch takes."""
+    """Print the figures of all pipelines, and the share of a training step that a batch takes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--songs", type=int, default=10)
+    parser.add_argument("--tracks", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--shuffle", type=int, default=4000)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--step", action="store_true", help="print a training step's seconds alone")
+    parser.add_argument("--step", action="store_true", help="only time a training step")
     given = parser.parse_args()
     if given.step:
-        print(step_seconds())
+        print(measure_step())
         return
-    step = step_seconds_elsewhere()
-    on_one_core()
+    step = measure_step_in_new_process()
+    use_one_core()
     with tempfile.TemporaryDirectory() as folder:
-        store = made_store(Path(folder), given.songs, given.seconds)
+        store = write_store(Path(folder), given.tracks, given.seconds)
         figures = compare(store, given.shuffle, given.runs)
     for figure in figures:
-        figure["share_of_a_step"] = BATCH / figure["snippets_per_core_second"] / step
+        figure["share_of_a_step"] = BATCH / figure["excerpts_per_core_second"] / step
         print(
-            f"{figure['way']}: {figure['snippets_per_core_second']:.0f} snippets a second of one "
-            f"core ({figure['snippets_per_second']:.0f} by the clock), "
+            f"{figure['way']}: {figure['excerpts_per_core_second']:.0f} excerpts/s on one core "
+            f"({figure['excerpts_per_second']:.0f} by wall-clock time), "
             f"{figure['times_tfrecords']:.1f} times TFRecords, "
             f"{figure['memory_bytes'] / 2**20:.0f} MiB, {figure['share_of_a_step']:.2%} of a step"
         )
-    print(f"a training step of U1 with {BATCH} snippets: {step:.2f} s")
+    print(f"a training step of U1 with {BATCH} excerpts: {step:.2f} s")
     if given.json:
         content = {
             "machine": machine("tensorflow", "numpy"),

@@ -1,4 +1,4 @@
-"""The machine that a benchmark's figures were read on, for its JSON, and how fast it convolves."""
+"""Facts about the machine for the JSON of a benchmark, and a convolution that shows its speed."""
 
 import os
 import platform
@@ -6,16 +6,17 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-TOLD = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what decides how fast convolutions are
+# Instruction sets that speed up convolutions.
+REPORTED_INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
 def machine(*packages: str) -> dict[str, str | int | list[str]]:
-    """Processor, its instructions, cores, system, Python and the versions of `packages`."""
-    facts = processor()
+    """Return the processor, its instruction sets, cores, system, Python and package versions."""
+    facts = read_processor()
     flags = facts.get("flags", "").split()
     return {
         "processor": facts.get("model name", platform.processor()),
-        "instructions": [flag for flag in TOLD if flag in flags],
+        "instructions": [flag for flag in REPORTED_INSTRUCTIONS if flag in flags],
         "cores": os.cpu_count() or 0,
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -23,17 +24,17 @@ def machine(*packages: str) -> dict[str, str | int | list[str]]:
     }
 
 
-def processor() -> dict[str, str]:
-    """What the system says of the processor, where it does."""
-    said = Path("/proc/cpuinfo")
-    lines = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
+def read_processor() -> dict[str, str]:
+    """Return the entries of /proc/cpuinfo, empty if the system does not have that file."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     pairs = (line.partition(":") for line in lines)
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def convolution() -> tuple[Callable[[], None], float]:
-    """One large float32 convolution, and the floating-point operations in it."""
-    import tensorflow as tf  # which scoring does without
+    """Return a function that runs a large float32 convolution, and its number of operations."""
+    import tensorflow as tf  # imported here because the scoring benchmark does not need it
 
     frames, channels, taps = 2048, 128, 15
     x = tf.random.normal((16, frames, channels))

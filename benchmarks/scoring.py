@@ -1,12 +1,12 @@
-"""How long a song takes to score: ours against museval, in turn, on one thread.
+"""Benchmark of scoring one track: our BSS Eval and museval's, on one thread.
 
 `python benchmarks/scoring.py [--seconds 60 240] [--runs 3] [--json FILE]` prints one line per
-figure, medians over the runs and the ratio pair by pair.
+track length: medians over the runs and ratios of paired runs. The two alternate.
 """
 
 import os
 
-# One thread of linear algebra, before NumPy starts its own.
+# One thread for linear algebra; this must be set before NumPy starts its threads.
 for library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
@@ -23,13 +23,26 @@ from machine import machine
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from Evaluation import BssEval, Museval
+from jnet.scoring import bss_eval as BssEval
+from jnet.scoring import museval_scorer as Museval
 
 RATE = 44100
 
 
-def song(seconds: int, sources: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Stereo references and estimates `[T, S, 2]`, coloured and leaking into each other."""
+def make_track(seconds: int, sources: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return stereo references and estimates `[T, S, 2]` of coloured noise with interference.
+
+    Parameters
+    ----------
+    seconds : int
+    sources : int
+        The number of sources S.
+    seed : int
+
+    Returns
+    -------
+    references, estimates : numpy.ndarray
+    """
     random = np.random.default_rng(seed)
     references = random.standard_normal((seconds * RATE, sources, 2))
     references[1:] += 0.9 * references[:-1]
@@ -37,23 +50,37 @@ def song(seconds: int, sources: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
     return references, estimates + 0.1 * random.standard_normal(references.shape)
 
 
-def seconds_of(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
-    """How long `work` took, and what it gave."""
+def time_call(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+    """Return the duration of a call of `work` in seconds, and its result."""
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
 
 
 def compare(seconds: int, sources: int, runs: int) -> dict:
-    """Ours, its SDR alone and museval on one song, A B C A B C."""
-    references, estimates = song(seconds, sources)
+    """Time our scores, only our SDR, and museval alternately on one track.
+
+    Parameters
+    ----------
+    seconds : int
+        The duration of the track.
+    sources : int
+        The number of sources.
+    runs : int
+
+    Returns
+    -------
+    dict
+        The median times, the ratios to museval and the largest difference in dB.
+    """
+    references, estimates = make_track(seconds, sources)
     times: dict[str, list[float]] = {"ours": [], "sdr alone": [], "museval": []}
     for _ in range(runs):
-        taken, ours = seconds_of(lambda: BssEval.bss_eval(references, estimates, RATE, RATE))
+        taken, ours = time_call(lambda: BssEval.bss_eval(references, estimates, RATE, RATE))
         times["ours"].append(taken)
-        taken, _ = seconds_of(lambda: BssEval.sdr(references, estimates, RATE, RATE))
+        taken, _ = time_call(lambda: BssEval.sdr(references, estimates, RATE, RATE))
         times["sdr alone"].append(taken)
-        taken, theirs = seconds_of(lambda: Museval.bss_eval(references, estimates, RATE, RATE))
+        taken, theirs = time_call(lambda: Museval.bss_eval(references, estimates, RATE, RATE))
         times["museval"].append(taken)
     return {
         "seconds": seconds,
@@ -70,7 +97,7 @@ def compare(seconds: int, sources: int, runs: int) -> dict:
 
 
 def main() -> None:
-    """Compare at every length asked for."""
+    """Print the figures for every requested track length."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, nargs="+", default=[60, 240])
     parser.add_argument("--sources", type=int, default=2)
@@ -84,12 +111,12 @@ def main() -> None:
             f"{figure['seconds']} s, {figure['sources']} sources: "
             f"museval {median['museval']:.2f} s; "
             f"ours {median['ours']:.2f} s, {ratio['ours']:.1f} times as fast; "
-            f"SDR alone {median['sdr alone']:.3f} s, {ratio['sdr alone']:.0f} times; "
+            f"SDR only {median['sdr alone']:.3f} s, {ratio['sdr alone']:.0f} times; "
             f"largest difference {figure['largest_difference_db']:.1e} dB"
         )
     if arguments.json:
-        whole = {"machine": machine("museval", "numpy", "scipy"), "figures": figures}
-        arguments.json.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        content = {"machine": machine("museval", "numpy", "scipy"), "figures": figures}
+        arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

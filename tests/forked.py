@@ -1,8 +1,10 @@
-"""Programs started many times in a row, each in a process of its own, TensorFlow imported once.
+"""Start scripts many times in separate processes, with TensorFlow imported only once.
 
-`python tests/forked.py` imports what a training imports, runs no operation, and then forks a child
-for every line of JSON it reads: `{"script", "argv", "output", "environment"}`. It answers with the
-child's pid, and when that has ended with its status, a line of JSON each.
+`python tests/forked.py` imports the modules of a training and runs no TensorFlow operation, after
+which TensorFlow could not be forked. For every line on standard input, a JSON object with the keys
+script, argv (without the script), output (a file) and environment, it forks a child process that
+runs the script. It answers with two lines of JSON: the pid of the child and, after its end, its
+status. With STEPS_LOG=FILE in the environment, the child logs every training step.
 """
 
 import json
@@ -13,11 +15,14 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-WAIT = 120  # seconds after which a program counts as stuck
+WAIT = 120  # seconds that tests wait for a script, and `stop` for the server
 
 
-class Forked:
-    """The importing process, seen from the test."""
+class ForkServer:
+    """The process that imports the modules and forks the children, one at a time.
+
+    `log` is the file for its standard error. Call `wait` after each `start`.
+    """
 
     def __init__(self, log: Path):
         self.errors = log.open("w")
@@ -31,23 +36,45 @@ class Forked:
         )
 
     def start(self, script: str, argv: list[str], output: Path, **environment: str) -> int:
-        """Start `script` with `argv`; its pid. What it prints goes to `output`."""
-        asked = {"script": script, "argv": argv, "output": str(output), "environment": environment}
-        self.process.stdin.write(json.dumps(asked) + "\n")
+        """Start `script` with `argv` and return its pid.
+
+        Parameters
+        ----------
+        script : str
+            The name of the script.
+        argv : list of str
+            Its arguments.
+        output : Path
+            The file for its standard output and standard error.
+        **environment : str
+            Environment variables.
+
+        Returns
+        -------
+        int
+            The pid.
+        """
+        request = {
+            "script": script,
+            "argv": argv,
+            "output": str(output),
+            "environment": environment,
+        }
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())["pid"]
 
     def wait(self) -> int:
-        """The status of the program started last: an exit status, or −n for signal n."""
+        """Return the status of the last script: its exit status, or −n for signal n."""
         return json.loads(self.process.stdout.readline())["status"]
 
     def run(self, script: str, argv: list[str], output: Path, **environment: str) -> int:
-        """Start a program and wait for its end; its status."""
+        """Start a script, wait for its end, and return its status."""
         self.start(script, argv, output, **environment)
         return self.wait()
 
     def stop(self) -> None:
-        """End the importing process."""
+        """Stop the fork server."""
         self.process.stdin.close()
         self.process.wait(WAIT)
         self.errors.close()
@@ -56,36 +83,36 @@ class Forked:
 def serve() -> None:
     """Fork a child for every line on standard input."""
     sys.path.insert(0, str(ROOT))
-    import Engine.Resume
-    import Engine.Score
-    import Engine.Train  # noqa: F401 - what a program imports late
     import Evaluate  # noqa: F401
+    import jnet.scoring.evaluation
+    import jnet.training.resume
+    import jnet.training.train  # noqa: F401 - the scripts import these three late
     import Training  # noqa: F401
 
     for line in sys.stdin:
-        asked = json.loads(line)
+        request = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            work(asked)
+            run_child(request)
         print(json.dumps({"pid": pid}), flush=True)
         _, status = os.waitpid(pid, 0)
         print(json.dumps({"status": os.waitstatus_to_exitcode(status)}), flush=True)
 
 
-def work(asked: dict) -> None:
-    """The child: run the program as its own process would, and end."""
+def run_child(request: dict) -> None:
+    """Run a script in the child process and end the process."""
     os.setsid()
-    output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.environ.update(asked["environment"])
+    os.environ.update(request["environment"])
     status = 1
     try:
-        script = sys.modules[asked["script"].removesuffix(".py")]
+        script = sys.modules[request["script"].removesuffix(".py")]
         if steps := os.environ.get("STEPS_LOG"):
-            log_steps(Path(steps))
-        script.ex.run_commandline([asked["script"], *asked["argv"]])
+            enable_step_log(Path(steps))
+        script.ex.run_commandline([request["script"], *request["argv"]])
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -95,24 +122,18 @@ def work(asked: dict) -> None:
         os._exit(status)
 
 
-def log_steps(path: Path) -> None:
-    """Write down every step when it is done, from outside: its number and the time."""
-    from Engine.Steps import Steps
+def enable_step_log(path: Path) -> None:
+    """Make every training step append a line to `path`: pid, number, seconds since the epoch."""
+    from jnet.training.step import TrainingStep
 
-    begun = Steps.__init__
+    run_step = TrainingStep.__call__
 
-    def watched(self, trainer):
-        begun(self, trainer)
-        take = self.take
+    def run_and_log(self, batches, number):
+        run_step(self, batches, number)
+        with path.open("a") as file:
+            file.write(f"{os.getpid()} {int(number)} {time.time()}\n")
 
-        def logged(batches, number):
-            take(batches, number)
-            with path.open("a") as file:
-                file.write(f"{os.getpid()} {int(number)} {time.time()}\n")
-
-        self.take = logged
-
-    Steps.__init__ = watched
+    TrainingStep.__call__ = run_and_log
 
 
 if __name__ == "__main__":

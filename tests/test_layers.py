@@ -1,4 +1,4 @@
-"""Imports go one way, and each framework stays where it belongs."""
+"""The order of imports, and the modules that may import each framework."""
 
 import ast
 import functools
@@ -7,128 +7,152 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {
-    "Spec": {"Spec"},
-    "Models": {"Spec", "Models"},
-    "Input": {"Spec", "Input"},
-    "Recording": {"Spec", "Recording"},
-    "Evaluation": {"Spec", "Input", "Recording", "Evaluation"},
-    "Engine": {"Spec", "Models", "Input", "Evaluation", "Engine"},
-    "Reproduction": {"Spec", "Input", "Evaluation", "Engine", "Reproduction"},
-}
 SCRIPTS = ("Training", "Evaluate", "Predict", "Datasets", "Report", "Reproduce")
-WITHOUT_CONFIG = ("Predict", "Report")  # what they work on says itself what it is
-PROGRAM = {
-    path.relative_to(ROOT)
-    for folder in ("", *PACKAGES)
-    for path in (ROOT / folder).glob("*.py")
-    if path.name != "conftest.py"
+WITHOUT_CONFIG = ("Predict", "Report")  # manifests and records describe their input
+# Packages and modules in the order of imports. Each imports only modules of the rows above and of
+# its own package. The row of a module is that of the longest name that matches.
+LAYERS = (
+    ("Models.Entries",),
+    ("Models.Settings",),
+    ("Models.WaveUnet.Settings", "Models.SpectrogramUnet.Settings"),
+    ("Models.Network",),
+    ("Models.Networks",),
+    ("Models",),
+    ("jnet.errors", "jnet.names"),
+    ("jnet.system",),
+    ("jnet.settings", "jnet.recording"),
+    ("jnet.audio",),
+    ("jnet.data",),
+    ("jnet.weights",),
+    ("jnet.training", "jnet.separation"),
+    ("jnet.scoring",),
+    ("jnet",),
+    ("jnet.results",),
+    ("jnet.reports",),
+    ("jnet.reproduction",),
+    ("Config",),
+    SCRIPTS,
+)
+RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+FRAMEWORKS = {"tensorflow", "keras", "sacred", "torch", "jax", "matplotlib", "pymongo"}
+# Where each framework may be imported, as prefixes of modules.
+ALLOWED = {
+    "sacred": ("Config", "jnet.recording", *SCRIPTS),
+    "tensorflow": (
+        "Models.WaveUnet.Fast",
+        "jnet.system.quiet_tensorflow",
+        "jnet.data.pipeline",
+        "jnet.training",
+        "jnet.separation.predictor",
+    ),
+    "keras": (
+        *("Models", "jnet.weights", "jnet.training"),
+        *("jnet.separation.predictor", "jnet.scoring.evaluation"),
+    ),
+    "matplotlib": ("jnet.reports.figures",),
+    "pymongo": ("jnet.recording",),
+    "torch": (),
+    "jax": (),
 }
-OURS = {*PACKAGES, *(path.stem for path in PROGRAM if len(path.parts) == 1)}
-# Gradients of one's own are beyond `keras.ops`. Only what computes on a CPU with TensorFlow
-# imports this module; other backends and GPUs never do.
-FRAMEWORK_OF_ITS_OWN = {"Models/FastConvolution.py": {"tensorflow"}}
-FRAMEWORKS = ("tensorflow", "keras", "sacred", "torch", "jax")
+
+
+def get_module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {
+    get_module_name(path): path
+    for pattern in ("*.py", "Models/**/*.py", "jnet/**/*.py")
+    for path in sorted(ROOT.glob(pattern))
+}
+
+
+def find_layer(module: str) -> str:
+    """Return the longest name of `LAYERS` that is `module` or contains it."""
+    matching = [
+        name
+        for name in RANKS
+        if module == name or (module.startswith(f"{name}.") and name != "jnet")
+    ]
+    assert matching, f"{module} has no row in LAYERS"
+    return max(matching, key=len)
 
 
 @functools.cache
-def imports(path):
-    """The top-level packages a module names in its imports, late ones within functions too."""
-    found = set()
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+def list_imports(module: str) -> frozenset[str]:
+    """Return all modules that a module imports, also within functions."""
+    imported = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively, which hides where from"
-            found.add(node.module.split(".")[0])
-        name = getattr(node, "id", None) or getattr(node, "attr", None)
-        assert name not in ("__import__", "import_module"), f"{path} hides what it imports"
-    return frozenset(found)
+            assert node.level == 0, f"{module} has a relative import"
+            assert node.module is not None  # only `from . import` has none
+            imported |= {
+                name if (name := f"{node.module}.{alias.name}") in MODULES else node.module
+                for alias in node.names
+            }
+        called = getattr(node, "id", None) or getattr(node, "attr", None)
+        is_dynamic = called in ("__import__", "import_module") and module != "Models.Networks"
+        assert not is_dynamic, f"{module} imports dynamically"
+    return frozenset(imported)
 
 
-def modules(*folders):
-    return sorted(path for path in PROGRAM if path.parts[0] in folders and len(path.parts) == 2)
+def list_own_imports(module: str) -> set[str]:
+    """Return the modules of this project that a module imports."""
+    return {name for name in list_imports(module) if name in MODULES}
 
 
-def importing(package):
-    return {str(path) for path in PROGRAM if package in imports(path)}
+def test_all_modules_are_found():
+    assert len(MODULES) >= 80
+    assert {*SCRIPTS, "Config"} <= MODULES.keys()
+    assert {"Models.Build", "keras"} <= list_imports("jnet.training.step")
 
 
-def test_the_program_is_found():
-    assert len(modules(*PACKAGES)) >= 35
-    assert {f"{script}.py" for script in SCRIPTS} <= {str(path) for path in PROGRAM}
-    assert {"Models", "keras"} <= imports(Path("Engine/Trainer.py"))
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_modules_of_rows_above(module):
+    layer = find_layer(module)
+    for imported in sorted(list_own_imports(module)):
+        if (other := find_layer(imported)) != layer:
+            assert RANKS[other] < RANKS[layer], f"{module} imports {imported}"
 
 
-@pytest.mark.parametrize("folder", PACKAGES)
-def test_a_package_imports_only_what_lies_below_it(folder):
-    for path in modules(folder):
-        beyond = (imports(path) & OURS) - PACKAGES[folder]
-        assert not beyond, f"{path} imports {', '.join(sorted(beyond))}"
+def test_there_are_no_circular_imports():
+    remaining = {module: list_own_imports(module) - {module} for module in MODULES}
+    while free := [module for module, needs in remaining.items() if not needs & remaining.keys()]:
+        for module in free:
+            del remaining[module]
+    assert not remaining, f"circular imports within {sorted(remaining)}"
 
 
-def test_the_config_imports_descriptions_alone():
-    assert imports(Path("Config.py")) & OURS == {"Spec"}
-    assert imports(Path("Config.py")) & set(FRAMEWORKS) == {"sacred"}
+@pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
+def test_a_framework_is_imported_only_by_allowed_modules(framework):
+    for module in MODULES:
+        if framework in {name.split(".")[0] for name in list_imports(module)}:
+            prefixes = tuple(f"{prefix}." for prefix in ALLOWED[framework])
+            assert f"{module}.".startswith(prefixes), module
 
 
-def test_nothing_imports_a_script():
+def test_the_config_imports_only_settings():
+    assert {find_layer(name) for name in list_own_imports("Config")} <= {
+        *("Models.Entries", "Models.Networks", "jnet.errors", "jnet.settings")
+    }
+    assert {name.split(".")[0] for name in list_imports("Config")} & FRAMEWORKS == {"sacred"}
+
+
+def test_scripts_import_no_large_package_at_module_level():
+    """Errors in entries appear within a second; importing TensorFlow takes several."""
+    light = ("Config", "Models.Entries", "jnet.errors", "jnet.system", "jnet.settings")
     for script in SCRIPTS:
-        assert importing(script) == set(), script
-
-
-def test_sacred_is_in_the_config_and_the_scripts_alone():
-    at_the_edge = {str(path) for path in PROGRAM if len(path.parts) == 1}
-    assert importing("sacred") <= at_the_edge
-    assert "Config.py" in importing("sacred")
-
-
-def test_tensorflow_is_in_the_pipeline_the_engine_and_the_fast_convolution_alone():
-    allowed = {"Input/Pipeline.py", *FRAMEWORK_OF_ITS_OWN, *map(str, modules("Engine"))}
-    assert importing("tensorflow") <= allowed
-    assert "Input/Pipeline.py" in importing("tensorflow")
-
-
-def test_models_know_no_framework_but_keras():
-    for path in modules("Models"):
-        allowed = {"keras"} | FRAMEWORK_OF_ITS_OWN.get(str(path), set())
-        assert not imports(path) & {*FRAMEWORKS} - allowed, path
-    assert "Models/UnetAudioSeparator.py" in importing("keras")
-
-
-@pytest.mark.parametrize("folder", ["Spec", "Evaluation", "Input", "Recording"])
-def test_descriptions_scores_and_songs_know_no_framework(folder):
-    for path in modules(folder):
-        if path != Path("Input/Pipeline.py"):
-            assert not imports(path) & {*FRAMEWORKS}, path
-
-
-def test_descriptions_need_nothing_but_python():
-    from sys import stdlib_module_names
-
-    for path in modules("Spec"):
-        assert imports(path) <= {"Spec", *stdlib_module_names}, path
-
-
-def test_scripts_import_no_heavy_module_at_their_top():
-    """So that a mistyped entry is told in a second: TensorFlow alone takes several."""
-    for script in SCRIPTS:
-        tree = ast.parse((ROOT / f"{script}.py").read_text())
-        top = {
-            name.split(".")[0]
-            for node in tree.body
-            for name in (
-                [node.module]
-                if isinstance(node, ast.ImportFrom)
-                else [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else []
-            )
-        }
-        assert not top & {"Engine", "Models", "Evaluation", *FRAMEWORKS}, script
+        tree = ast.parse(MODULES[script].read_text())
+        top = {str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)}
+        for name in top & MODULES.keys():
+            assert name.startswith((*light, "jnet.recording")), f"{script} imports {name}"
+        assert not {name.split(".")[0] for name in top} & FRAMEWORKS, script
         assert "Config" in top or script in WITHOUT_CONFIG
 
 
-def test_scripts_are_thin():
+def test_scripts_have_at_most_100_lines():
     for script in SCRIPTS:
-        assert len((ROOT / f"{script}.py").read_text().splitlines()) < 100, script
+        assert len(MODULES[script].read_text().splitlines()) <= 100, script

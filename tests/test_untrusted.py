@@ -1,4 +1,4 @@
-"""No file from elsewhere is run: nothing in the program unpickles, evaluates or asks a shell."""
+"""The program does not execute code from files: no unpickling, evaluation or shell."""
 
 import ast
 from pathlib import Path
@@ -8,13 +8,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROGRAM = sorted(
     path
-    for folder in ("", "Spec", "Models", "Input", "Engine", "Evaluation", "Recording")
-    for path in (ROOT / folder).glob("*.py")
+    for pattern in ("*.py", "Models/**/*.py", "jnet/**/*.py", "benchmarks/*.py")
+    for path in ROOT.glob(pattern)
 )
-PROGRAM += sorted((ROOT / "Reproduction").glob("*.py")) + sorted((ROOT / "benchmarks").glob("*.py"))
-RUNS_CODE = {"pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal", "jsonpickle", "h5py"}
-EVALUATES = {"eval", "exec", "compile", "__import__"}
-# Functions that may unpickle, by the module's name before the dot, and what makes them safe.
+CODE_LOADERS = {
+    "pickle",
+    "cPickle",
+    "cloudpickle",
+    "dill",
+    "shelve",
+    "marshal",
+    "jsonpickle",
+    "h5py",
+}
+EVALUATORS = {"eval", "exec", "compile", "__import__"}
+# Functions that can unpickle, by module and name, and the argument that must be False.
 LOADERS = {
     ("np", "load"): "allow_pickle",
     ("numpy", "load"): "allow_pickle",
@@ -29,42 +37,42 @@ LOADERS = {
 }
 
 
-def dangers(source: str) -> list[str]:
-    """Whatever in a module could run what a file says."""
-    found = []
+def find_dangers(source: str) -> list[str]:
+    """Return the imports and calls in a source that could execute code from a file."""
+    dangers = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names]
             modules = names if isinstance(node, ast.Import) else [str(node.module)]
-            found += [name for name in modules if name.split(".")[0] in RUNS_CODE]
+            dangers += [name for name in modules if name.split(".")[0] in CODE_LOADERS]
         elif isinstance(node, ast.Call):
-            found += danger_of_call(node)
-    return found
+            dangers += find_dangers_of_call(node)
+    return dangers
 
 
-def danger_of_call(call: ast.Call) -> list[str]:
-    """What is dangerous in one call."""
-    given = {word.arg: ast.unparse(word.value) for word in call.keywords}
-    if given.get("shell", "False") != "False":
+def find_dangers_of_call(call: ast.Call) -> list[str]:
+    """Return the name of a call that could execute code from a file."""
+    arguments = {word.arg: ast.unparse(word.value) for word in call.keywords}
+    if arguments.get("shell", "False") != "False":
         return ["shell"]
     if isinstance(call.func, ast.Name):
-        return [call.func.id] if call.func.id in EVALUATES else []
+        return [call.func.id] if call.func.id in EVALUATORS else []
     if not isinstance(call.func, ast.Attribute):
         return []
     owner = ast.unparse(call.func.value).split(".")[-1]
     if (owner, call.func.attr) not in LOADERS:
         return []
     safe = LOADERS[owner, call.func.attr]
-    return [] if safe and given.get(safe) == "False" else [f"{owner}.{call.func.attr}"]
+    return [] if safe and arguments.get(safe) == "False" else [f"{owner}.{call.func.attr}"]
 
 
 @pytest.mark.parametrize("path", PROGRAM, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_runs_nothing_that_a_file_says(path):
-    assert dangers(path.read_text(encoding="utf-8")) == []
+def test_a_module_executes_no_code_from_files(path):
+    assert find_dangers(path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
-    ("source", "found"),
+    ("source", "dangers"),
     [
         ("np.load(path)", ["np.load"]),
         ("np.load(path, allow_pickle=True)", ["np.load"]),
@@ -82,9 +90,10 @@ def test_a_module_runs_nothing_that_a_file_says(path):
         ("json.load(file)", []),
     ],
 )
-def test_what_is_dangerous_is_seen(source, found):
-    assert dangers(source) == found
+def test_dangers_are_found(source, dangers):
+    assert find_dangers(source) == dangers
 
 
-def test_the_program_is_looked_at():
-    assert {"Store.py", "Weights.py", "Predict.py", "scoring.py"} <= {path.name for path in PROGRAM}
+def test_all_programs_are_checked():
+    names = {path.name for path in PROGRAM}
+    assert {"store.py", "manifests.py", "Predict.py", "scoring.py"} <= names

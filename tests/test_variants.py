@@ -1,4 +1,4 @@
-"""Every row of both papers: full size it has the weights it should, tiny it trains and scores."""
+"""Every model of both papers: numbers of weights in full size, training and scoring when tiny."""
 
 from dataclasses import replace
 
@@ -6,19 +6,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from Config import DEFAULTS, config_ingredient, specs
-from Engine.Resume import Place
-from Engine.Separation import predictor
-from Engine.Train import train
-from Evaluation.BssEval import sdr
-from Evaluation.Separate import Separator
-from Input.Collection import find_songs
-from Input.Preparation import prepare
+from Config import DEFAULTS, config_ingredient, make_run_settings
+from jnet.data.find import find_tracks
+from jnet.data.preparation import prepare
+from jnet.scoring.bss_eval import sdr
+from jnet.separation.predictor import build_predictor
+from jnet.separation.streaming import TrackSeparator
+from jnet.training.resume import TrainingFolder
+from jnet.training.train import TrainingRun
 from Models.Build import build
-from Models.Freezing import count, weights_by_part
-from Spec.Shapes import input_frames, output_frames
+from Models.Freezing import count_scalars, group_weights_by_part
 
-# Design, Section 2, and for what it leaves open the sums written out in TOTALS' comments.
+# The models of the tables and figures of the J-Net paper.
 J_NET_ROWS = (
     *("U1", "J1", "U2_2_5", "U2_3_5", "U2_2_10", "U2_3_10"),
     *("J2_2_5", "J2_3_5", "J2_2_10", "J2_3_10", "U3_5", "U3_10", "J3_5", "J3_10"),
@@ -40,7 +39,7 @@ J1_TRAINED, L_TRAINED = 3_328_038, 3_803_958
 
 
 def res_path(units: int, levels: int) -> int:
-    """Weights of `units` units of 15 taps and 1 tap, 24 i channels, at each of the levels."""
+    """Return the weights of `units` units at each level, with 15 taps, 1 tap and 24 i channels."""
     return units * sum((15 + 1) * (24 * i) ** 2 + 2 * 24 * i for i in range(1, levels + 1))
 
 
@@ -53,11 +52,11 @@ TOTALS = {
     "U4": (U1, U1),
     "J5": (U1, J1_TRAINED),
     "L": (U1, L_TRAINED),
-    # without the skip a decoder's convolution of 5 taps has 24 i fewer inputs for its 24 i outputs
+    # without its skip, a decoder convolution of 5 taps and 24 i outputs has 24 i inputs less
     "L_first3": (U1 - sum(5 * (24 * i) ** 2 for i in range(4, 11)), L_TRAINED),
     "L_last3": (U1 - sum(5 * (24 * i) ** 2 for i in range(1, 8)), L_TRAINED),
     "M1": (10_263_028,) * 2,
-    "M2": (10_263_002,) * 2,  # M1 less one head of 26 weights
+    "M2": (10_263_002,) * 2,  # M1 without one head of 26 weights
     "M3": (10_263_002,) * 2,
     "M4": (10_263_390,) * 2,
     "M5": (10_265_550,) * 2,
@@ -65,16 +64,16 @@ TOTALS = {
     "M6": (10_263_498,) * 2,
     "M7": (20_594_652,) * 2,
 }
-# One row for every kind of block, loss and output: what TensorFlow makes a graph of.
-AS_GRAPHS = ("U2_2_5", "U3_5", "U4_1", "U5", "L_first3", "M5", "M6", "U7a")
-# A window of six spectrogram halvings is 49408 frames, which the tiny songs must have.
+# One model for every loss and mode, tested as a TensorFlow graph. tests/Models tests the blocks.
+AS_GRAPHS = ("U4_1", "U5", "M5", "U7a")
+# U7 needs tracks of at least 49408 samples and has no cfg.num_layers.
 RATES = {"U7": 22050, "U7a": 22050}
-LEVELS = {"L_first3": 4, "L_last3": 4}  # so that one lacks its skip; any other row has all with 2
+LEVELS = {"L_first3": 4, "L_last3": 4}  # one level has no skip; the other models have 2 levels
 CONTEXT = {"M3": (147443, 16389), "M4": (147443, 16389), "M7": (233459, 102405)}
 
 
-def named(*names, **changes) -> dict:
-    """The entries of named configs from left to right, then `changes`."""
+def compose_entries(*names, **changes) -> dict:
+    """Return the entries of named configs from left to right, then `changes`."""
     entries = dict(DEFAULTS)
     for name in names:
         entries |= config_ingredient.named_configs[name]()
@@ -82,76 +81,81 @@ def named(*names, **changes) -> dict:
     return {**entries, **changes}
 
 
-def test_every_row_has_a_named_config_that_names_it():
+def test_every_model_has_a_named_config_with_a_description():
     configs = config_ingredient.named_configs
     assert len(J_NET_ROWS) == 25
     assert len(ALIASES) == 9
     for name in (*J_NET_ROWS, *ALIASES, *ALIASES.values(), "full_44KHz", "demo"):
-        assert configs[name]()["__doc__"]
+        assert configs[name].__doc__
     for name in J_NET_ROWS:
-        assert configs[name]()["__doc__"].startswith("J-Net, ")
+        assert configs[name].__doc__.startswith("J-Net, ")
 
 
 @pytest.mark.parametrize(("name", "alias"), ALIASES.items())
-def test_the_originals_names_mean_the_same(name, alias):
-    assert named(name) == named(alias)
+def test_the_original_names_are_the_same_configs(name, alias):
+    assert compose_entries(name) == compose_entries(alias)
 
 
 @pytest.mark.parametrize(("name", "weights"), TOTALS.items())
-def test_weights_at_full_size(name, weights):
-    separator = build(specs(named(name), seed=1).model)
-    assert (count(separator.weights), count(separator.trainable_variables)) == weights
+def test_numbers_of_weights_in_full_size(name, weights):
+    separator = build(make_run_settings(compose_entries(name), seed=1).model)
+    assert (
+        count_scalars(separator.weights),
+        count_scalars(separator.trainable_variables),
+    ) == weights
 
 
-@pytest.mark.parametrize(("name", "frames"), CONTEXT.items())
-def test_lengths_with_context(name, frames):
-    spec = specs(named(name), seed=1).model
-    assert (input_frames(spec), output_frames(spec)) == frames
-    separator = build(replace(spec, num_initial_filters=1))
-    assert (separator.input_shape[1], separator.output_shape[1]) == frames
+@pytest.mark.parametrize(("name", "samples"), CONTEXT.items())
+def test_lengths_in_context_mode(name, samples):
+    settings = make_run_settings(compose_entries(name), seed=1).model
+    assert (settings.input_samples, settings.output_samples) == samples
+    separator = build(replace(settings, num_initial_filters=1))
+    assert (separator.input_shape[1], separator.output_shape[1]) == samples
 
 
 class Record:
-    """A record that forgets."""
+    """A record that ignores all values."""
 
     def log_scalar(self, metric_name, value, step):
         pass
 
 
-def quiet(name, done, total):
-    """Progress that is not shown."""
+def ignore_progress(name, done, total):
+    """Do not show progress."""
 
 
 @pytest.fixture(scope="module")
 def trainings():
-    """What was trained so far, by model and training: U4_1, U4_2 and U4_3 are one."""
+    """Return the trained models by model and training settings, which U4_1 to U4_3 share."""
     return {}
 
 
 @pytest.fixture
-def as_graphs_or_plainly(request):
-    """Without graphs, of which tracing one takes ten times as long as its two steps, but for the
-    rows that stand for all."""
+def run_eagerly(request):
+    """Run all models but those of `AS_GRAPHS` without TensorFlow graphs.
+
+    Tracing a graph takes ten times as long as its two steps.
+    """
     tf.config.run_functions_eagerly(request.getfixturevalue("name") not in AS_GRAPHS)
     yield
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.mark.usefixtures("as_graphs_or_plainly")
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")  # of the data's graphs
+@pytest.mark.usefixtures("run_eagerly")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")  # of the data
 @pytest.mark.parametrize("name", [*J_NET_ROWS, *ALIASES, "full_44KHz"])
-def test_two_steps_and_an_evaluation(name, tiny, trainings, tmp_path):
-    """With the demo's sizes cut down once more; what is frozen must not have moved a bit."""
+def test_training_of_two_steps_and_scoring(name, tiny, trainings, tmp_path):
+    """All trainable weights change, and all frozen weights keep their values."""
     small = {
         key: tiny[key]
-        for key in ("dataset", "folder_path", "store_path", "num_validation_songs", "num_workers")
+        for key in ("dataset", "folder_path", "store_path", "num_validation_tracks", "num_workers")
     }
-    run = specs(
-        named(
+    run = make_run_settings(
+        compose_entries(
             name,
             "demo",
             **small,
-            num_layers=LEVELS.get(name, 2),
+            **({} if name in RATES else {"num_layers": LEVELS.get(name, 2)}),
             num_initial_filters=2,
             num_frames=2048,
             sample_rate=RATES.get(name, 8000),
@@ -163,13 +167,13 @@ def test_two_steps_and_an_evaluation(name, tiny, trainings, tmp_path):
         seed=1,
     )
     start = {weight.path: weight.numpy() for weight in build(run.model).weights}
-    kind = run.model, run.training
-    if kind not in trainings:
-        store = prepare(run.data, quiet)
-        trainings[kind] = train(run.model, run.training, store, Place(tmp_path, {}), Record())
-    trained = trainings[kind].separator
+    key = run.model, run.training
+    if key not in trainings:
+        store = prepare(run.data, ignore_progress)
+        trainings[key] = TrainingRun(run, store, TrainingFolder(tmp_path, {}), Record()).train()
+    trained = trainings[key].separator
     trainable = {weight.path for weight in trained.trainable_variables}
-    for part, weights in weights_by_part(trained).items():
+    for part, weights in group_weights_by_part(trained, run.model).items():
         for weight in weights:
             if weight.path in trainable:
                 assert part not in run.model.frozen
@@ -177,9 +181,11 @@ def test_two_steps_and_an_evaluation(name, tiny, trainings, tmp_path):
             elif "moving_" not in weight.path:
                 assert part in run.model.frozen
                 np.testing.assert_array_equal(weight.numpy(), start[weight.path])
-    (song,) = [song for song in find_songs(run.data, quiet) if song.subset == "test"]
-    recording = song.read(run.model.sources)
-    separator = Separator(predictor(trained, run.model), run.model, 8, run.scoring.passes)
+    (track,) = [track for track in find_tracks(run.data, ignore_progress) if track.subset == "test"]
+    recording = track.read(run.model.sources)
+    separator = TrackSeparator(
+        build_predictor(trained, run.model), run.model, 8, run.scoring.passes
+    )
     estimates = separator.separate(recording.mix, recording.sample_rate)
     rate = recording.sample_rate
     scores = sdr(recording.sources, estimates, rate, rate)

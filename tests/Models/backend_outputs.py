@@ -1,6 +1,6 @@
-"""Outputs of every kind of separator under the backend that KERAS_BACKEND names.
+"""Outputs of every kind of separator on the backend of the variable KERAS_BACKEND.
 
-Run as a program: `python backend_outputs.py FILE` writes them as one `.npz`.
+`python backend_outputs.py FILE` writes them as one `.npz` file.
 """
 
 import sys
@@ -11,10 +11,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import keras
 import numpy as np
 
-from Config import DEFAULTS, specs
+from Config import DEFAULTS, make_run_settings
 from Models.Build import build
-from Models.Computation import computation
-from Models.Passes import own_outputs
+from Models.Computation import model_function
+from Models.Passes import separate_sources
+from tests.Models.tiny import as_spectrogram_unet
 
 SMALL = {
     **DEFAULTS,
@@ -26,52 +27,55 @@ SMALL = {
 }
 KINDS = {
     "plain": {},
-    "direct": {"output_type": "direct", "num_channels": 1},
-    "four": {"task": "multi_instrument"},
-    "last skip": {"skip_levels": "last1"},
-    "learned": {"upsampling": "learned"},
-    "context, learned": {"context": True, "upsampling": "learned"},
-    "res path": {"res_path_units": 2, "res_path_levels": "first1"},
-    "multires": {"multires_levels": "first1"},
-    "all, context": {"multires_levels": "all", "res_path_units": 1, "context": True},
-    "orthogonal": {"init": "orthogonal"},
-    "spectrogram": {
-        "network": "unet_spectrogram",
+    "direct, four, last skip": {
+        "output_type": "direct",
         "num_channels": 1,
-        "filter_size": 15,
-        "merge_filter_size": 5,
+        "task": "multi_instrument",
+        "skip_levels": "last1",
     },
+    "learned, res path": {
+        "upsampling": "learned",
+        "res_path_units": 2,
+        "res_path_levels": "first1",
+    },
+    "context, learned": {"context": True, "upsampling": "learned"},
+    "orthogonal, multires": {"init": "orthogonal", "multires_levels": "first1"},
+    "all, context": {"multires_levels": "all", "res_path_units": 1, "context": True},
+    "spectrogram": as_spectrogram_unet(SMALL, num_initial_filters=3, num_frames=64),
 }
 
 
-def outputs() -> dict[str, np.ndarray]:
-    """Estimates and second passes of every kind, its weights from seed 7."""
-    found = {}
+def compute_outputs() -> dict[str, np.ndarray]:
+    """Return the estimates of every kind of separator with seed 7 after one and two passes."""
+    outputs = {}
     for kind, changes in KINDS.items():
-        spec = specs({**SMALL, **changes}, seed=7).model
-        separator = build(spec)
-        separate = computation(separator, spec)  # the plain graph with JAX
+        settings = make_run_settings({**SMALL, **changes}, seed=7).model
+        separator = build(settings)
+        separate = model_function(separator, settings)  # the plain graph with JAX
         random = np.random.default_rng(3)
         mix = random.uniform(-0.5, 0.5, (2, *separator.input_shape[1:])).astype(np.float32)
-        for name, estimates in compiled(passes_of(separate))(mix).items():
-            found[f"{kind}, {name}"] = keras.ops.convert_to_numpy(estimates)
-    return found
+        for name, estimates in compile_for_jax(make_passes(separate))(mix).items():
+            outputs[f"{kind}, {name}"] = keras.ops.convert_to_numpy(estimates)
+    return outputs
 
 
-def passes_of(separate):
-    """A function from a mix to the first pass and, where its length allows one, the second."""
+def make_passes(separate):
+    """Return a function that computes one pass and, if the lengths allow it, a second one."""
 
     def passes(mix):
         first = separate(mix, training=False)
         if first.shape[1] != mix.shape[1]:
             return {"first pass": first}
-        return {"first pass": first, "second pass": own_outputs(separate, first, training=False)}
+        return {
+            "first pass": first,
+            "second pass": separate_sources(separate, first, training=False),
+        }
 
     return passes
 
 
-def compiled(function):
-    """`function` as one program under JAX, which else compiles every operation by itself."""
+def compile_for_jax(function):
+    """Compile `function` on the JAX backend, which would otherwise compile each operation."""
     if keras.backend.backend() != "jax":
         return function
     import jax
@@ -80,4 +84,4 @@ def compiled(function):
 
 
 if __name__ == "__main__":
-    np.savez(sys.argv[1], **outputs())
+    np.savez(sys.argv[1], **compute_outputs())

@@ -1,4 +1,4 @@
-"""What is said of a separator: weights as in the papers, cost in closed form, reach as measured."""
+"""The description: weights as in the papers, cost in closed form, measured receptive field."""
 
 from itertools import pairwise
 
@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from Config import DEFAULTS, config_ingredient, specs
+from Config import DEFAULTS, config_ingredient, make_run_settings
 from Models.Build import build
-from Models.Describe import describe, layer_rows, multiply_adds_per_second
-from Spec.Shapes import receptive_field
+from Models.Describe import describe, multiply_adds, multiply_adds_per_second
 
 TINY = {
     **DEFAULTS,
@@ -23,12 +22,12 @@ TINY = {
 }
 
 
-def named(name):
-    """A named config's model and its description."""
+def build_named(name):
+    """Return the model of a named config and its settings."""
     changes = config_ingredient.named_configs[name]()
-    known = {key: value for key, value in changes.items() if key in DEFAULTS}
-    spec = specs({**DEFAULTS, **known}, 1).model
-    return build(spec), spec
+    entries = {key: value for key, value in changes.items() if key in DEFAULTS}
+    settings = make_run_settings({**DEFAULTS, **entries}, 1).model
+    return build(settings), settings
 
 
 # Weights
@@ -45,8 +44,8 @@ def named(name):
         ("M5", 10265550, 10265550, 0),
     ],
 )
-def test_the_last_line_has_the_papers_weights(name, total, trainable, frozen):
-    last = describe(*named(name)).splitlines()[-1]
+def test_the_last_line_has_the_papers_numbers_of_weights(name, total, trainable, frozen):
+    last = describe(*build_named(name)).splitlines()[-1]
     assert last == f"weights: total {total}, trainable {trainable}, frozen {frozen}"
 
 
@@ -58,19 +57,19 @@ def test_the_last_line_has_the_papers_weights(name, total, trainable, frozen):
         ("L", ("trained", "trained", "random", "trained")),
     ],
 )
-def test_every_part_has_its_line(name, looks):
-    lines = [line.split() for line in describe(*named(name)).splitlines()]
+def test_every_part_with_weights_has_one_line(name, looks):
+    lines = [line.split() for line in describe(*build_named(name)).splitlines()]
     weights = {"encoder": 2853240, "bottleneck": 950664, "decoder": 2377320, "output": 54}
     for (part, count), look in zip(weights.items(), looks, strict=True):
         assert lines.count([part, str(count), look]) == 1
     assert not [line for line in lines if line[:1] == ["skip"]]
 
 
-def test_the_frozen_res_path_is_a_part_of_its_own():
-    lines = [line.split() for line in describe(*named("J2_2_5")).splitlines()]
+def test_frozen_res_paths_are_a_separate_part():
+    lines = [line.split() for line in describe(*build_named("J2_2_5")).splitlines()]
     units = 2 * sum(
         (15 * (24 * i) ** 2 + 24 * i) + ((24 * i) ** 2 + 24 * i) for i in range(1, 6)
-    )  # a convolution of 15 taps and one of 1, from 24 i channels to as many
+    )  # convolutions of 15 taps and of 1 tap, with 24 i input and output channels
     assert ["skip", str(units), "random"] in lines
     assert lines[-1] == [
         *("weights:", "total", f"{6181278 + units},"),
@@ -78,18 +77,21 @@ def test_the_frozen_res_path_is_a_part_of_its_own():
     ]
 
 
-def spectrogram_weights():
-    """Weights and running statistics of one of U7's U-Nets (Jansson et al., 2017, Section 3.1)."""
+def count_spectrogram_weights():
+    """Return the weights and running statistics of a U-Net of U7 (Jansson et al., 2017, Sec. 3.1).
+
+    They are the weights of encoder, decoder and output, and the number of running statistics.
+    """
     down, up = [1, 16, 32, 64, 128, 256, 512], [512, 256, 128, 64, 32, 16]
     encoder = sum(25 * a * b + b + 2 * b for a, b in pairwise(down))
-    heard = [up[0], *(2 * filters for filters in up[1:])]  # beside the skip: twice as many
-    decoder = sum(25 * a * b + b + 2 * b for a, b in zip(heard[:-1], up[1:], strict=True))
-    return encoder, decoder, 25 * heard[-1] + 1, 2 * (sum(down[1:]) + sum(up[1:]))
+    inputs = [up[0], *(2 * filters for filters in up[1:])]  # with the skip: twice as many
+    decoder = sum(25 * a * b + b + 2 * b for a, b in zip(inputs[:-1], up[1:], strict=True))
+    return encoder, decoder, 25 * inputs[-1] + 1, 2 * (sum(down[1:]) + sum(up[1:]))
 
 
 def test_running_statistics_are_neither_trainable_nor_frozen():
-    encoder, decoder, output, statistics = (2 * weights for weights in spectrogram_weights())
-    lines = describe(*named("U7")).splitlines()
+    encoder, decoder, output, statistics = (2 * weights for weights in count_spectrogram_weights())
+    lines = describe(*build_named("U7")).splitlines()
     trainable = encoder + decoder + output
     assert lines[-2] == (f"running statistics of batch normalisation, never trained: {statistics}")
     assert lines[-1] == (
@@ -97,93 +99,96 @@ def test_running_statistics_are_neither_trainable_nor_frozen():
     )
 
 
-def test_a_frozen_normalisations_running_statistics_are_not_counted_as_frozen():
+def test_running_statistics_of_frozen_parts_are_not_counted_as_frozen():
     changes = {**config_ingredient.named_configs["U7"](), "frozen": ["encoder"]}
-    known = {key: value for key, value in changes.items() if key in DEFAULTS}
-    spec = specs({**DEFAULTS, **known}, 1).model
-    encoder, decoder, output, _ = (2 * weights for weights in spectrogram_weights())
-    last = describe(build(spec), spec).splitlines()[-1]
+    entries = {key: value for key, value in changes.items() if key in DEFAULTS}
+    settings = make_run_settings({**DEFAULTS, **entries}, 1).model
+    encoder, decoder, output, _ = (2 * weights for weights in count_spectrogram_weights())
+    last = describe(build(settings), settings).splitlines()[-1]
     assert last.endswith(f"trainable {decoder + output}, frozen {encoder}")
 
 
-def test_rows_are_the_layers_with_their_shapes_and_weights():
-    model = build(specs({**TINY, "frozen": ["encoder"]}, 1).model)
-    rows = layer_rows(model)
-    assert [row.name for row in rows] == [layer.name for layer in model.layers]
-    assert sum(row.weights for row in rows) == model.count_params()
-    by_name = {row.name: row for row in rows}
-    conv = by_name["decoder_02_conv"]
-    assert (conv.shape, conv.weights, conv.part) == ((128, 4), 3 * (6 + 4) * 4 + 4, "decoder")
-    decimate = by_name["encoder_01_decimate"]
-    assert (decimate.shape, decimate.weights, decimate.part) == ((128, 2), 0, "")
-    assert decimate.multiply_adds == 0
+def test_every_layer_has_a_line_with_shape_weights_and_state():
+    settings = make_run_settings({**TINY, "frozen": ["encoder"]}, 1).model
+    model = build(settings)
+    lines = describe(model, settings).splitlines()[: len(model.layers)]
+    rows = {line.split()[0]: line.split()[1:] for line in lines}
+    assert list(rows) == [layer.name for layer in model.layers]
+    assert rows["decoder_02_conv"] == ["128", "×", "4", str(3 * (6 + 4) * 4 + 4), "trained"]
+    assert rows["encoder_02_conv"] == ["128", "×", "4", str(5 * 2 * 4 + 4), "random"]
+    assert rows["encoder_01_decimate"] == ["128", "×", "2"]
+    assert multiply_adds(model.get_layer("encoder_01_decimate")) == 0
 
 
 # Cost
 
 
-def u1_multiply_adds():
-    """Of U1 for one window: taps × channels in × channels out × frames, level by level."""
+def count_u1_multiply_adds():
+    """Return the multiply-adds of U1 for one segment: of the encoder levels, and the total.
+
+    Each convolution has taps × input channels × output channels × samples.
+    """
     filters = [2, *(24 * level for level in range(1, 12))]  # stereo, levels 1 to 10, bottleneck
-    frames = [16384 >> level for level in range(11)]  # of level i + 1
-    encoder = [15 * filters[i] * filters[i + 1] * frames[i] for i in range(10)]
-    bottleneck = 15 * filters[10] * filters[11] * frames[10]
+    samples = [16384 >> level for level in range(11)]  # of level i + 1
+    encoder = [15 * filters[i] * filters[i + 1] * samples[i] for i in range(10)]
+    bottleneck = 15 * filters[10] * filters[11] * samples[10]
     decoder = [
-        5 * (filters[i + 1] + filters[i + 2]) * filters[i + 1] * frames[i] for i in range(10)
+        5 * (filters[i + 1] + filters[i + 2]) * filters[i + 1] * samples[i] for i in range(10)
     ]
-    head = (24 + 2) * 2 * frames[0]
+    head = (24 + 2) * 2 * samples[0]
     return encoder, sum(encoder) + bottleneck + sum(decoder) + head
 
 
-def test_the_multiply_adds_of_u1_are_the_closed_form():
-    model, spec = named("U1")
-    rows = layer_rows(model)
-    encoder, total = u1_multiply_adds()
-    assert sum(row.multiply_adds for row in rows) == total
-    found = {row.name: row.multiply_adds for row in rows}
-    assert [found[f"encoder_{level:02d}_conv"] for level in range(1, 11)] == encoder
-    assert multiply_adds_per_second(rows, spec) == pytest.approx(total * 22050 / 16384)
+def test_the_multiply_adds_of_u1_have_the_closed_form():
+    model, settings = build_named("U1")
+    encoder, total = count_u1_multiply_adds()
+    assert sum(map(multiply_adds, model.layers)) == total
+    levels = [model.get_layer(f"encoder_{level:02d}_conv") for level in range(1, 11)]
+    assert [multiply_adds(layer) for layer in levels] == encoder
+    assert multiply_adds_per_second(model, settings) == pytest.approx(total * 22050 / 16384)
 
 
-def test_the_closed_form_is_a_training_step_of_231_6_gflop():
-    """Forward, input gradient and weight gradient cost the same; the first layer has no input
-    gradient. Two operations a multiply-add, batch 16."""
-    encoder, total = u1_multiply_adds()
+def test_a_training_step_of_u1_has_231_6_gflop():
+    """Forward pass, input gradient and weight gradient have equal costs.
+
+    The first layer has no input gradient. A multiply-add is two operations; the batch size is 16.
+    """
+    encoder, total = count_u1_multiply_adds()
     assert round(2 * 16 * (3 * total - encoder[0]) / 1e9, 1) == 231.6
 
 
-def test_context_makes_the_same_second_dearer():
+def test_context_increases_the_cost_per_second():
     per_second = [
-        multiply_adds_per_second(layer_rows(model), spec)
-        for model, spec in map(named, ("M2", "M3"))
+        multiply_adds_per_second(model, settings)
+        for model, settings in map(build_named, ("M2", "M3"))
     ]
     assert per_second[1] > 2 * per_second[0]
 
 
-def test_a_transposed_convolution_applies_its_kernel_once_for_every_input():
+def test_a_transposed_convolution_applies_its_kernel_once_per_input_position():
     x = keras.Input((8, 4, 3))
     layer = keras.layers.Conv2DTranspose(5, (3, 2), strides=2, padding="same", name="decoder_01")
-    (_, row) = layer_rows(keras.Model(x, layer(x)))
-    assert row.shape == (16, 8, 5)
-    assert row.multiply_adds == (3 * 2 * 3 * 5) * (8 * 4)
+    layer(x)
+    assert multiply_adds(layer) == (3 * 2 * 3 * 5) * (8 * 4)
 
 
-# Reach
+# Receptive field
 
 
-def measured_reach(entries):
-    """The most input frames any output frame hears of, found by one impulse at every frame.
+def measure_receptive_field(entries):
+    """Measure the receptive field with one impulse at every input sample.
 
-    All kernels are positive and the silence around an impulse is exact, so nothing cancels.
+    All kernels are positive and the samples around an impulse are zero, so nothing cancels. Return
+    the measured and the computed receptive field and the number of input samples.
     """
-    spec = specs(entries, 1).model
-    model = build(spec)
+    settings = make_run_settings(entries, 1).model
+    model = build(settings)
     for variable in model.weights:
         if variable.path.endswith("kernel"):
             variable.assign(np.full(variable.shape, 1 / np.prod(variable.shape[:-1])))
-    frames = model.input_shape[1]
-    estimates = np.array(model(np.eye(frames, dtype=np.float32)[:, :, None]))  # [T in, T, S, C]
-    return (estimates != 0).any((2, 3)).sum(0).max(), receptive_field(spec), frames
+    samples = model.input_shape[1]
+    estimates = np.array(model(np.eye(samples, dtype=np.float32)[:, :, None]))  # [T in, T, S, C]
+    return (estimates != 0).any((2, 3)).sum(0).max(), settings.receptive_field, samples
 
 
 @pytest.mark.parametrize(
@@ -206,15 +211,16 @@ def measured_reach(entries):
     ids=str,
 )
 @pytest.mark.parametrize("context", [False, True])
-def test_the_receptive_field_is_the_measured_one(changes, context):
+def test_the_receptive_field_equals_the_measured_one(changes, context):
     entries = {**TINY, **changes, "context": context}
-    measured, said, frames = measured_reach({**entries, "num_frames": 64} if context else entries)
-    assert frames > said + 8  # a window long enough, wherever its frames stand
-    assert said == measured
+    changed = {**entries, "num_frames": 64} if context else entries
+    measured, computed, samples = measure_receptive_field(changed)
+    assert samples > computed + 8  # the segment is long enough for all positions on the grid
+    assert computed == measured
 
 
 @pytest.mark.parametrize("units", [3, 4])
 def test_a_res_path_at_the_deepest_level_reaches_further_than_the_bottleneck(units):
-    measured, said, frames = measured_reach({**TINY, "res_path_units": units})
-    assert frames > said + 8
-    assert said == measured
+    measured, computed, samples = measure_receptive_field({**TINY, "res_path_units": units})
+    assert samples > computed + 8
+    assert computed == measured

@@ -1,4 +1,4 @@
-"""Random weights: Glorot's distribution, and a function of the seed and the layer's name alone."""
+"""Random weights: their distribution, and their dependence on seed and layer name only."""
 
 import hashlib
 import os
@@ -10,41 +10,42 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from Config import DEFAULTS, specs
+from Config import DEFAULTS, make_run_settings
 from Models.Build import build
-from Models.Initializers import draw_kernel, layer_seed
+from Models.Initializers import derive_layer_seed, draw_kernel
 
 ROOT = Path(__file__).parents[2]
 TINY = {**DEFAULTS, "num_layers": 2, "num_initial_filters": 4, "num_frames": 64}
 
-# Of layer encoder_01_conv with seed 1, when the draw was first made.
+# Seed and first weights of the layer encoder_01_conv with seed 1 in the first release.
 STORED_SEED = 1106814513
 STORED_KERNEL = [0.047011532, -0.123642504, 0.074755386, 0.028070532]
 
 IN_A_NEW_PROCESS = """
-import hashlib, Engine
-from Config import DEFAULTS, specs
+import hashlib
+from Config import DEFAULTS, make_run_settings
 from Models.Build import build
 entries = {**DEFAULTS, "num_layers": 2, "num_initial_filters": 4, "num_frames": 64}
-for variable in build(specs(entries, 1).model).weights:
+for variable in build(make_run_settings(entries, 1).model).weights:
     print(variable.path, hashlib.sha256(variable.numpy().tobytes()).hexdigest())
 """
 
 
-def weights(entries, seed):
+def draw_weights(entries, seed):
     return {
-        variable.path: variable.numpy() for variable in build(specs(entries, seed).model).weights
+        variable.path: variable.numpy()
+        for variable in build(make_run_settings(entries, seed).model).weights
     }
 
 
-def kernels(entries, seed):
-    return {path: value for path, value in weights(entries, seed).items() if "kernel" in path}
+def draw_kernels(entries, seed):
+    return {path: value for path, value in draw_weights(entries, seed).items() if "kernel" in path}
 
 
-def test_two_layers_of_one_shape_differ():
+def test_layers_of_equal_shape_have_different_weights():
     heads = {
         path: kernel
-        for path, kernel in kernels({**TINY, "task": "multi_instrument"}, 1).items()
+        for path, kernel in draw_kernels({**TINY, "task": "multi_instrument"}, 1).items()
         if path.startswith("output")
     }
     assert len(heads) == 3
@@ -54,7 +55,7 @@ def test_two_layers_of_one_shape_differ():
     assert not set(flat[0]) & set(flat[1])
 
 
-def test_no_two_layers_of_any_model_share_a_seed():
+def test_no_two_layers_have_the_same_seed():
     roles = ("conv", "conv1", "conv2", "shortcut", "unit1_conv", "unit1_shortcut", "unit2_conv")
     names = [
         f"{part}_{level:02d}_{role}"
@@ -63,34 +64,35 @@ def test_no_two_layers_of_any_model_share_a_seed():
         for role in roles
     ]
     for seed in range(5):
-        assert len({layer_seed(seed, name) for name in names}) == len(names)
-    assert len({layer_seed(seed, "encoder_01_conv") for seed in range(1000)}) == 1000
+        assert len({derive_layer_seed(seed, name) for name in names}) == len(names)
+    assert len({derive_layer_seed(seed, "encoder_01_conv") for seed in range(1000)}) == 1000
 
 
 def test_a_new_process_draws_the_same_weights():
-    """Nothing hangs on Python's own hash, on a counter of layers or on a global generator."""
-    weights(TINY, seed=7)  # whatever was built before
-    made = subprocess.run(
+    """The weights do not depend on hash randomisation, layer counters or global random state."""
+    draw_weights(TINY, seed=7)  # a model that was built before
+    process = subprocess.run(
         [sys.executable, "-c", IN_A_NEW_PROCESS],
-        env={**os.environ, "PYTHONHASHSEED": "12345"},
+        # NumPy's backend: its import is short, and the weights are the same on every backend.
+        env={**os.environ, "PYTHONHASHSEED": "12345", "KERAS_BACKEND": "numpy"},
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    there = dict(line.split() for line in made.stdout.splitlines())
-    here = {
+    theirs = dict(line.split() for line in process.stdout.splitlines())
+    ours = {
         path: hashlib.sha256(value.tobytes()).hexdigest()
-        for path, value in weights(TINY, seed=1).items()
+        for path, value in draw_weights(TINY, seed=1).items()
     }
-    assert there == here
-    assert len(there) == 12
+    assert theirs == ours
+    assert len(theirs) == 12
 
 
-def test_the_draw_is_that_of_the_first_release():
-    """A frozen part is rebuilt from its seed only while this stays as it is."""
-    assert layer_seed(1, "encoder_01_conv") == STORED_SEED
-    kernel = draw_kernel((15, 2, 24), layer_seed(1, "encoder_01_conv"))
+def test_the_weights_are_those_of_the_first_release():
+    """Frozen parts can be reproduced from their seed only if these numbers never change."""
+    assert derive_layer_seed(1, "encoder_01_conv") == STORED_SEED
+    kernel = draw_kernel((15, 2, 24), derive_layer_seed(1, "encoder_01_conv"))
     assert kernel.dtype == np.float32
     np.testing.assert_allclose(kernel[0, 0, :4], STORED_KERNEL, rtol=1e-6)
 
@@ -98,7 +100,7 @@ def test_the_draw_is_that_of_the_first_release():
 @pytest.mark.parametrize(
     "shape", [(15, 2, 24), (15, 240, 264), (5, 72, 24), (1, 26, 2), (5, 5, 3, 16)]
 )
-def test_a_kernel_is_uniform_within_glorots_bound(shape):
+def test_a_kernel_is_uniformly_distributed_within_glorots_limit(shape):
     """Limit sqrt(6 / (fan in + fan out)), variance limit² / 3 = 2 / (fan in + fan out)."""
     *field, inputs, outputs = shape
     fans = np.prod(field) * (inputs + outputs)
@@ -112,35 +114,37 @@ def test_a_kernel_is_uniform_within_glorots_bound(shape):
     np.testing.assert_allclose(counts, size / 10, atol=5 * np.sqrt(size * 0.09))
 
 
-def test_u1_and_j1_and_l_of_one_seed_start_bit_identical():
-    start = weights(TINY, seed=3)
+def test_models_with_different_frozen_parts_start_bit_identical():
+    start = draw_weights(TINY, seed=3)
     for frozen in (["encoder", "skip"], ["decoder"], ["encoder", "decoder", "bottleneck"]):
-        other = weights({**TINY, "frozen": frozen}, seed=3)
+        other = draw_weights({**TINY, "frozen": frozen}, seed=3)
         assert other.keys() == start.keys()
         for path, value in start.items():
             np.testing.assert_array_equal(other[path], value, strict=True)
 
 
-def test_a_layer_starts_the_same_whatever_stands_around_it():
-    """So that a model without some skips, or of another task, still shares its encoder's draw."""
-    start, other = kernels(TINY, 3), kernels({**TINY, "task": "multi_instrument"}, 3)
-    shallow = kernels({**TINY, "skip_levels": "first1"}, 3)
+def test_the_weights_of_a_layer_do_not_depend_on_other_layers():
+    """Models without some skips or of another task have the same encoder weights."""
+    start, other = draw_kernels(TINY, 3), draw_kernels({**TINY, "task": "multi_instrument"}, 3)
+    shallow = draw_kernels({**TINY, "skip_levels": "first1"}, 3)
     for path in ("encoder_01_conv/kernel", "encoder_02_conv/kernel", "bottleneck_conv/kernel"):
         np.testing.assert_array_equal(other[path], start[path])
         np.testing.assert_array_equal(shallow[path], start[path])
 
 
-def test_another_seed_gives_every_kernel_other_weights():
-    one, two = kernels(TINY, 1), kernels(TINY, 2)
-    assert len(one) == 6
-    for path, kernel in one.items():
-        assert not np.isin(two[path], kernel).any(), path
+def test_another_seed_changes_all_kernels():
+    first, second = draw_kernels(TINY, 1), draw_kernels(TINY, 2)
+    assert len(first) == 6
+    for path, kernel in first.items():
+        assert not np.isin(second[path], kernel).any(), path
 
 
-def test_every_weight_can_be_drawn_again_from_seed_and_name():
-    spec = replace(specs(TINY, 9).model, frozen=("encoder",))
-    for variable in build(spec).weights:
+def test_every_weight_can_be_reproduced_from_seed_and_name():
+    settings = replace(make_run_settings(TINY, 9).model, frozen=("encoder",))
+    for variable in build(settings).weights:
         layer, kind = variable.path.split("/")
         value = variable.numpy()
-        wanted = draw_kernel(value.shape, layer_seed(9, layer)) if kind == "kernel" else 0 * value
-        np.testing.assert_array_equal(value, wanted)
+        expected = (
+            draw_kernel(value.shape, derive_layer_seed(9, layer)) if kind == "kernel" else 0 * value
+        )
+        np.testing.assert_array_equal(value, expected)

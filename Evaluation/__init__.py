@@ -1,1 +1,0 @@
-"""From estimates to scores and tables. Knows arrays and files, no framework."""

@@ -1,1 +1,0 @@
-"""From files of music to batches of snippets."""

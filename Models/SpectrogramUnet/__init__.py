@@ -1,0 +1,1 @@
+"""The spectrogram U-Net (U7)."""

@@ -1,0 +1,1 @@
+"""The Wave-U-Net on a CPU with fewer operations, with the same function and gradients."""

@@ -1,0 +1,1 @@
+"""The Wave-U-Net and its J-Net variants."""

@@ -1,0 +1,1 @@
+"""Data sets, the generated demo corpus, the store of prepared tracks, and batches."""

@@ -1,0 +1,1 @@
+"""Records of runs: Sacred's experiment, run folders and MongoDB."""

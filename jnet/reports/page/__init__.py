@@ -1,0 +1,1 @@
+"""The listening page of a run."""

@@ -1,0 +1,1 @@
+"""Scoring: BSS Eval, museval, the scores of a track and their JSON, statistics, evaluation."""

@@ -1,0 +1,1 @@
+"""Separation of tracks of any sample rate and length with a model."""

@@ -1,0 +1,147 @@
+"""All settings of a run, created and checked from the config, and the effects of entries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jnet.errors import ConfigError
+from jnet.settings.computing import ComputingSettings
+from jnet.settings.data import DataSettings, make_data_settings
+from jnet.settings.scoring import ScoringSettings
+from jnet.settings.training import WAVEFORM, TrainingSettings
+from jnet.system.claims import Fingerprint, make_fingerprint
+from Models.Entries import (
+    SHAPE,
+    WEIGHTS,
+    Effect,
+    from_entries,
+    keys_affecting,
+    suggest_nearest,
+    values_affecting,
+)
+from Models.Networks import NETWORKS, make_model_settings
+from Models.Settings import ModelSettings
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All settings of a run: model, data, training, scoring and computation."""
+
+    model: ModelSettings
+    data: DataSettings
+    training: TrainingSettings
+    scoring: ScoringSettings
+    computing: ComputingSettings
+
+
+def make_run_settings(
+    entries: Mapping[str, Any], seed: int, model: ModelSettings | None = None
+) -> RunSettings:
+    """Create the settings of a run from the entries of a config.
+
+    Parameters
+    ----------
+    entries : Mapping[str, Any]
+        The config.
+    seed : int
+        The seed of the run.
+    model : ModelSettings, optional
+        The settings of a model from a weights manifest. They replace the model entries of the
+        config.
+
+    Returns
+    -------
+    RunSettings
+        The settings.
+
+    Raises
+    ------
+    ConfigError
+        If an entry is invalid or entries contradict each other.
+    """
+    model = model or make_model_settings(entries, seed)
+    training = from_entries(TrainingSettings, entries, seed=seed)
+    scoring = from_entries(ScoringSettings, entries)
+    computing = from_entries(ComputingSettings, entries)
+    check_training(model, training)
+    check_whole_track("cfg.whole_track", scoring.whole_track, model)
+    data = make_data_settings(entries, model, computing.num_workers)
+    return RunSettings(model, data, training, scoring, computing)
+
+
+def check_training(model: ModelSettings, training: TrainingSettings) -> None:
+    """Raise `ConfigError` if the model does not support the training settings."""
+    if training.loss not in model.LOSSES:
+        raise ConfigError(
+            f"cfg.loss is {training.loss!r}: with cfg.network = {model.network!r} "
+            f"{suggest_nearest(training.loss, model.LOSSES)}"
+        )
+    if not training.separates_sources:
+        return
+    if training.loss != WAVEFORM:
+        raise ConfigError(
+            f"cfg.loss is {training.loss!r}, which does not compare waveforms: "
+            f"cfg.train_passes and cfg.identity_weight need {WAVEFORM!r}"
+        )
+    if model.has_context:
+        raise ConfigError(
+            f"a segment takes {model.input_samples} samples and returns {model.output_samples}: "
+            f"cfg.train_passes and cfg.identity_weight put estimates through the network again "
+            f"and need cfg.context = False"
+        )
+
+
+def check_whole_track(key: str, value: bool, model: ModelSettings) -> None:
+    """Raise `ConfigError` if one long segment is requested of a network without support for it.
+
+    Parameters
+    ----------
+    key : str
+        The full name of the entry, for the error message.
+    value : bool
+        Whether one long segment is requested.
+    model : ModelSettings
+        The settings of the model.
+
+    Raises
+    ------
+    ConfigError
+        If the network separates only segment by segment.
+    """
+    if value and not model.ANY_LENGTH:
+        raise ConfigError(
+            f"{key} is True: {model.network!r} separates only segment by segment, set it to False"
+        )
+
+
+def make_training_fingerprint(settings: RunSettings, store_name: str) -> Fingerprint:
+    """Return the fingerprint of a training: all entries, the seed and the data that affect weights.
+
+    `store_name` is the name of the store, which contains a hash of its content.
+    """
+    effects = SHAPE, WEIGHTS
+    return make_fingerprint(
+        {
+            **values_affecting(settings.model, *effects),
+            **values_affecting(settings.training, *effects),
+            "seed": settings.model.seed,
+            "store": store_name,
+        }
+    )
+
+
+def list_common_settings() -> tuple[type, ...]:
+    """Return the settings dataclasses that do not depend on the network."""
+    return DataSettings, TrainingSettings, ScoringSettings, ComputingSettings
+
+
+def config_keys_affecting(*effects: Effect) -> frozenset[str]:
+    """Return the names of all config entries with one of `effects`, for all networks."""
+    common = (keys_affecting(settings, *effects) for settings in list_common_settings())
+    return model_keys_affecting(*effects).union(*common)
+
+
+def model_keys_affecting(*effects: Effect) -> frozenset[str]:
+    """Return the names of the entries of all networks with one of `effects`."""
+    networks = (network for network, _ in NETWORKS.values())
+    return frozenset().union(*(keys_affecting(network, *effects) for network in networks))

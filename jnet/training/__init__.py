@@ -1,0 +1,1 @@
+"""Training: the compiled step, losses, stages, checkpoints and resuming."""
