@@ -28,7 +28,9 @@ MOMENTS = {
 def commands(tiny, tmp_path_factory):
     """Return a command line of each program that does not end before its last moment."""
     folder = tmp_path_factory.mktemp("ctrl_c")
-    soundfile.write(folder / "a.wav", np.zeros((8000 * 600, 1)), 8000)
+    soundfile.write(folder / "a.wav", np.zeros((8000 * 3600, 1)), 8000)
+    (folder / "scores").mkdir()
+    os.mkfifo(folder / "scores/a.json")  # reading it waits, because nothing is written to it
     names = ("num_layers", "num_initial_filters", "num_frames", "sample_rate", "num_workers")
     names += ("dataset", "folder_path", "store_path", "num_validation_tracks", "batch_sizes")
     entries = [f"cfg.{name}={tiny[name]!r}" for name in names]
@@ -42,7 +44,7 @@ def commands(tiny, tmp_path_factory):
             "cfg.learning_rates=[1e-3,1e-4]",
         ],
         "Predict.py": [*runs, f"model_path={WEIGHTS}", f"input_path={out}/a.wav"],
-        "Report.py": ["figure2", out],
+        "Report.py": ["figure2", f"{out}/scores"],
         "Reproduce.py": ["table1", "with", "cfg.demo", "--runs", f"{out}/runs", "--out", out],
     }
 
@@ -59,7 +61,9 @@ def interrupt(program: str, arguments: list[str], moment: float) -> tuple[float,
         stderr=subprocess.PIPE,
         text=True,
     )
-    while read_processor_time(process.pid) < moment and process.poll() is None:
+    started = time.monotonic()  # a program that waits uses no processor time
+    while read_processor_time(process.pid) < moment and time.monotonic() < started + 20:
+        assert process.poll() is None, (moment, process.communicate())
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
