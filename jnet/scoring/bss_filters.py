@@ -155,21 +155,21 @@ def solve_filters(gram: np.ndarray, against: np.ndarray) -> np.ndarray:
     """Solve the normal equations for the filters.
 
     As BSS Eval defines it, a small number is added to the diagonal. The matrix is factored by
-    Cholesky decomposition. If rounding made the matrix indefinite, it is solved by LU decomposition
-    as in museval; if it is singular, by `solve_singular`.
+    Cholesky decomposition, or by `solve_singular` if it is singular to working precision. The
+    filters of a singular system are not unique, but the projection is. LU decomposition, which
+    museval uses, may return filters so large that the projection is lost in rounding.
     """
     try:
         # LAPACK takes the transpose without a copy, and the matrix is symmetric.
         factor = scipy.linalg.cho_factor(
             regularize(gram).T, lower=True, overwrite_a=True, check_finite=False
         )
-        return scipy.linalg.cho_solve(factor, against, check_finite=False)
     except scipy.linalg.LinAlgError:
-        pass
-    try:
-        return np.linalg.solve(regularize(gram), against)
-    except np.linalg.LinAlgError:
         return solve_singular(gram, against)
+    pivots = np.square(factor[0].diagonal())
+    if pivots.min() < len(gram) * np.finfo(float).eps * pivots.max():
+        return solve_singular(gram, against)
+    return scipy.linalg.cho_solve(factor, against, check_finite=False)
 
 
 def regularize(gram: np.ndarray) -> np.ndarray:
