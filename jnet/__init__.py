@@ -7,22 +7,26 @@ estimates = separate(audio, 44100)  # {source: array like audio}
 scores = jnet.score(references, estimates, 44100)  # {source: {metric: dB of each 1 s window}}
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
+# Nothing that takes time is imported: programs handle Ctrl-C only after this module is imported.
+import os.path
 
 import Models
 
+TYPE_CHECKING = False  # as in `typing`
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import numpy as np
 
     from jnet.separation.streaming import TrackSeparator
 
-_root, _models = Path(__file__).resolve().parents[1], [*map(Path, Models.__path__)]
-if (_root / "Models") not in [folder.resolve() for folder in _models]:
+_root = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120
+_models = os.path.join(_root, "Models")  # noqa: PTH118
+if _models not in map(os.path.realpath, Models.__path__):
     raise ImportError(
-        f"jnet needs its own package Models in {_root}, but {_models[0]} comes first in sys.path: "
-        f"rename that folder or start Python elsewhere"
+        f"jnet needs its own package Models in {_root}, but {Models.__path__[0]} comes first in "
+        f"sys.path: rename that folder or start Python elsewhere"
     )
 
 __all__ = ["load", "score"]
@@ -62,6 +66,8 @@ def load(
     jnet.errors.WeightsError
         If the weights or the manifest are missing or damaged or do not belong together.
     """
+    from pathlib import Path
+
     from jnet.separation.loading import load_separator
     from jnet.settings.computing import ComputingSettings
     from Models.Entries import from_entries

@@ -8,7 +8,6 @@ import io
 import os
 import signal
 import sys
-from pathlib import Path
 
 
 def start_program(name: str) -> None:
@@ -33,7 +32,7 @@ def start_program(name: str) -> None:
         atexit.register(end_silently)  # the interpreter then removes what `end` needs
     hide_interruptions()
     if sys.stdout is None:
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
