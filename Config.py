@@ -31,9 +31,9 @@ def cfg():
     task = "voice"  # what to separate: 'voice' (accompaniment, vocals) or 'multi_instrument'
 
     # the model (Wave-U-Net paper, Table 1; J-Net paper, Section 4)
-    network = "unet"  # architecture: 'unet', the Wave-U-Net, or 'unet_spectrogram'
-    num_layers = 10  # levels L; every level halves the time resolution
-    num_initial_filters = 24  # channels of level 1; level i has i times as many
+    network = "unet"  # architecture: 'unet', the Wave-U-Net, 'unet_spectrogram' or 'demucs'
+    num_layers = 10  # levels L; every level of a U-Net halves the time resolution
+    num_initial_filters = 24  # channels of level 1; level i of the Wave-U-Net has i times as many
     filter_size = 15  # taps of the encoder's and the bottleneck's convolutions, odd
     merge_filter_size = 5  # taps of the decoder's convolutions, odd
     num_frames = 16384  # minimum output samples of a segment; without context divisible by 2**L
@@ -45,9 +45,21 @@ def cfg():
     res_path_levels = "all"  # skips with a Res path; values as for skip_levels
     multires_levels = "none"  # levels with MultiRes blocks; values as for skip_levels
 
+    # Demucs (its ICLR 2020 submission, Section 3)
+    kernel_size = 8  # taps of the strided convolutions
+    stride = 4  # every level divides the time resolution by it
+    growth = 2.0  # factor from the channels of a level to those of the next
+    glu = True  # gated linear units; False: ReLU
+    rewrite = "all"  # convolutions before the gates: 'all', 'decoder' (not the 1×1) or 'none'
+    decoder_context = 3  # taps of the decoder's convolutions before the gates, odd
+    lstm_layers = 2  # layers of the bidirectional LSTM; 0: no LSTM
+    resample = 1  # 2: the network computes at twice the sample rate
+    normalize = True  # normalise tracks by the mean and deviation of their mono mix
+    rescale = 0.1  # reference deviation of the initial rescaling; None: no rescaling
+
     # the random initialisation (J-Net paper, Section 4)
-    frozen = []  # parts kept random: encoder, bottleneck, skip, decoder, output
-    init = "glorot_uniform"  # or 'he_normal', 'lecun_normal', 'orthogonal', 'normal'
+    frozen = []  # parts kept random: encoder, bottleneck, skip, decoder, output; Demucs: lstm
+    init = "glorot_uniform"  # he_normal, lecun_normal, orthogonal, normal, pytorch_uniform
     init_deviation = 0.05  # standard deviation of init = 'normal'
 
     # the audio
@@ -69,7 +81,7 @@ def cfg():
     epoch_steps = 2000  # steps between two validations
     patience = 15  # epochs without a better validation loss after which a stage ends
     max_epochs = None  # maximum epochs of a stage; None: no limit
-    loss = "waveform"  # 'waveform', squared error; 'magnitude', absolute (unet_spectrogram only)
+    loss = "waveform"  # squared error; 'waveform_l1', absolute; 'magnitude' (unet_spectrogram only)
     train_passes = 1  # passes of separation in training; 2 is progressive learning
     identity_weight = 0.0  # weight of the identity loss, which maps clean sources to themselves
     precision = "float32"  # of training: float32, mixed_bfloat16, mixed_float16 (GPUs)
@@ -77,6 +89,13 @@ def cfg():
     output_path = "experiments"  # folder for weights, checkpoints, curves and scores
     checkpoint_minutes = 10  # minutes between checkpoints within an epoch; None: only at its end
     deterministic = False  # bit-identical results on GPUs too, where this is slower
+
+    # augmentation of the training excerpts; every draw depends on seed and step only
+    gains = [0.7, 1.0]  # range of the random factor of every source
+    flip_sign = False  # multiply every source by 1 or −1
+    swap_channels = False  # exchange left and right of every source at random
+    shift_seconds = 0.0  # every source begins up to this much later, at random
+    remix_group = 1  # excerpts of a batch that exchange their sources; 1: no exchange
 
     # the machine
     computation = "fast"  # on a CPU: 'fast', fewer operations, or 'plain', the Keras graph
@@ -180,6 +199,83 @@ add_config("U7", "Wave-U-Net, Table 2: the spectrogram U-Net, trained on wavefor
 add_config("U7a", "Wave-U-Net, Table 2: U7 trained on magnitudes.", U7 | {"loss": "magnitude"})
 description = "Wave-U-Net: M5 at 44.1 kHz, as distributed with the original code."
 add_config("full_44KHz", description, M5 | {"sample_rate": 44100})
+
+DEMUCS = {
+    "network": "demucs",
+    "task": "multi_instrument",
+    "num_layers": 6,
+    "num_initial_filters": 64,
+    "sample_rate": 44100,
+    "num_frames": 441000,
+    "init": "pytorch_uniform",
+    "loss": "waveform_l1",
+    "gains": [1.0, 1.0],
+    "flip_sign": True,
+    "swap_channels": True,
+    "shift_seconds": 1.0,
+    "eval_batch_size": 4,
+}
+# An epoch has as many excerpts as the training tracks have seconds, about 18,000 (75 tracks).
+SUBMISSION = DEMUCS | {
+    "batch_sizes": [128],
+    "learning_rates": [5e-4],
+    "epoch_steps": 140,
+    "max_epochs": 240,
+    "patience": 240,
+    "remix_group": 128,
+}
+where = "Demucs (ICLR 2020 submission)"
+add_config("demucs", f"{where}, Tables 1 and 2: the reference.", SUBMISSION)
+for name, part, frozen in (("J", "encoder", ["encoder"]), ("L", "decoder", ["decoder"])):
+    add_config(
+        f"{name}_demucs",
+        f"Demucs: the reference with a random {part}.",
+        SUBMISSION | {"frozen": frozen},
+    )
+description = "Demucs, version 1 of the original code: 100 channels."
+DEMUCS_100 = SUBMISSION | {
+    "num_initial_filters": 100,
+    "batch_sizes": [64],
+    "learning_rates": [3e-4],
+    "epoch_steps": 560,
+    "max_epochs": 120,
+    "patience": 120,
+    "remix_group": 4,
+}
+add_config("demucs100", description, DEMUCS_100)
+for name, description, entries in (
+    ("relu", "ReLU instead of gated linear units", {"glu": False}),
+    (
+        "depth12",
+        "twelve levels with kernel 4 and stride 2, trained twice as long",
+        {
+            "num_layers": 12,
+            "kernel_size": 4,
+            "stride": 2,
+            "growth": 2**0.5,
+            "learning_rates": [1e-4],
+            "max_epochs": 480,
+            "patience": 480,
+        },
+    ),
+    ("no_lstm", "no LSTM", {"lstm_layers": 0}),
+    ("no_rescale", "no initial rescaling", {"rescale": None}),
+    ("no_rewrite", "no 1×1 convolutions in the encoder", {"rewrite": "decoder"}),
+    ("context1", "decoder convolutions with one tap", {"decoder_context": 1}),
+    ("mse", "the squared error as loss", {"loss": "waveform"}),
+):
+    add_config(f"demucs_{name}", f"{where}, Table 2: {description}.", SUBMISSION | entries)
+description = "A Demucs with 8 channels and excerpts of 2.5 s, for CPUs."
+DEMUCS_SMALL = DEMUCS | {
+    "num_initial_filters": 8,
+    "num_frames": 110250,
+    "batch_sizes": [8],
+    "learning_rates": [1e-3],
+    "epoch_steps": 250,
+    "patience": 10,
+    "remix_group": 4,
+}
+add_config("demucs_small", description, DEMUCS_SMALL)
 
 DEMO = {
     "dataset": "demo",

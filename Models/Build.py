@@ -11,6 +11,6 @@ def build(settings: ModelSettings) -> keras.Model:
     """Build the model with its random initial weights and freeze its frozen parts.
 
     The model maps the mix [B, T, C], in [−1, 1], to estimates [B, T, S, C] with the sources in the
-    order of `settings.sources`. Raises `ConfigError` if none of the frozen parts has a weight.
+    order of `settings.sources`.
     """
     return freeze(import_network(settings).build(settings), settings)

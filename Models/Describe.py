@@ -15,6 +15,7 @@ def describe(separator: keras.Model, settings: ModelSettings) -> str:
     """
     reach, rate = settings.receptive_field, settings.sample_rate
     total, trainable, frozen, statistics = count_weights(separator)
+    fixed, excerpt = training_memory(separator)
     lines = [
         *tabulate_layers(separator, settings),
         "",
@@ -24,6 +25,8 @@ def describe(separator: keras.Model, settings: ModelSettings) -> str:
         f"{settings.output_samples} output samples, at {rate} Hz",
         f"receptive field: {reach} samples, {reach / rate:.2f} s",
         f"multiply-adds per second of audio: {multiply_adds_per_second(separator, settings):.4g}",
+        f"memory of a training step, at least: {fixed / 1e9:.3g} GB and {excerpt / 1e9:.3g} GB per "
+        f"excerpt of the batch",
     ]
     if statistics:
         lines.append(f"running statistics of batch normalisation, never trained: {statistics}")
@@ -47,20 +50,38 @@ def count_weights(separator: keras.Model) -> tuple[int, int, int, int]:
 
 
 def multiply_adds(layer: keras.layers.Layer) -> int:
-    """Return the multiply-adds of a convolution for one segment, or 0 for other layers.
+    """Return the multiply-adds of the kernels of a layer for one segment.
 
-    A convolution applies its kernel once per position of its output, a transposed convolution once
-    per position of its input.
+    A convolution, a dense layer and an LSTM apply their kernels once per position of their output,
+    a transposed convolution once per position of its input.
     """
-    kernel = getattr(layer, "kernel", None)
-    if kernel is None:
-        return 0
-    positions = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
-    return math.prod(kernel.shape) * math.prod(positions.shape[1:-1])
+    cell = layer.cell if isinstance(layer, keras.layers.LSTM) else layer
+    names = ("kernel", "recurrent_kernel")
+    kernels = [getattr(cell, name) for name in names if hasattr(cell, name)]
+    is_transposed = isinstance(layer, keras.layers.Conv1DTranspose | keras.layers.Conv2DTranspose)
+    positions = layer.input if is_transposed else layer.output
+    return sum(math.prod(kernel.shape) for kernel in kernels) * math.prod(positions.shape[1:-1])
+
+
+def training_memory(separator: keras.Model) -> tuple[int, int]:
+    """Return estimates of the memory of a training step in float32, in bytes.
+
+    They are for the Keras graph: temporary arrays of the computation are not counted.
+
+    Returns
+    -------
+    fixed : int
+        Weights, and for trainable weights the gradient and Adam's two moments.
+    per_excerpt : int
+        The outputs of all operations, which are kept for the gradients, for one excerpt.
+    """
+    weights = count_scalars(separator.weights) + 3 * count_scalars(separator.trainable_variables)
+    outputs = sum(math.prod(operation.output.shape[1:]) for operation in separator.operations)
+    return 4 * weights, 4 * outputs
 
 
 def multiply_adds_per_second(separator: keras.Model, settings: ModelSettings) -> float:
-    """Return the multiply-adds of all convolutions per second of separated audio."""
+    """Return the multiply-adds of all kernels per second of separated audio."""
     per_segment = sum(map(multiply_adds, separator.layers))
     return per_segment * settings.sample_rate / settings.output_samples
 

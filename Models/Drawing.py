@@ -93,15 +93,15 @@ class Sheet:
         path = "L".join(f"{x:g} {y:g}" for x, y in points)
         self.elements.append(f'<path class="{look}" d="M{path}"/>')
 
-    def draw_u(self, down: Sequence[Box], bottom: Box, up: Sequence[Box]) -> None:
+    def draw_u(self, down: Sequence[Box], bottom: Box | None, up: Sequence[Box]) -> None:
         """Draw the arrows down the left column, across the bottom and up the right column.
 
         Parameters
         ----------
         down : Sequence[Box]
             The left column, from top to bottom.
-        bottom : Box
-            The bottleneck.
+        bottom : Box or None
+            The bottleneck, if there is one.
         up : Sequence[Box]
             The right column, also from top to bottom.
         """
@@ -110,6 +110,11 @@ class Sheet:
         for upper, lower in pairwise(up):
             self.draw_arrow(lower.point_at(0.5, 0), upper.point_at(0.5, 1))
         (left, foot), (right, other_foot) = down[-1].point_at(0.5, 1), up[-1].point_at(0.5, 1)
+        if bottom is None:
+            y = foot + (ROW - HEIGHT) / 2
+            self.height = max(self.height, y + LEFT)
+            self.draw_arrow((left, foot), (left, y), (right, y), (right, other_foot))
+            return
         y = bottom.point_at(0, 0.5)[1]
         self.draw_arrow((left, foot), (left, y), bottom.point_at(0, 0.5))
         self.draw_arrow(bottom.point_at(1, 0.5), (right, y), (right, other_foot))

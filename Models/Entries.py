@@ -246,6 +246,18 @@ def positive(key: str, value: Any) -> float:
     return float(value)
 
 
+def number_from(least: float, most: float) -> Check:
+    """Return a check for numbers from `least` to `most`."""
+
+    def check(key: str, value: Any) -> float:
+        number = not_negative(key, value)
+        if not least <= number <= most:
+            raise ConfigError(f"{key} is {value!r}: give a number from {least} to {most}")
+        return number
+
+    return check
+
+
 def switch(key: str, value: Any) -> bool:
     """Return `value` if it is True or False; raise `ConfigError` for other values."""
     if not isinstance(value, bool):

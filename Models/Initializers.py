@@ -46,6 +46,12 @@ def glorot_uniform(random: np.random.Generator, shape: tuple[int, ...]) -> np.nd
     return random.uniform(-limit, limit, shape)
 
 
+def pytorch_uniform(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw from a uniform distribution within ±1 / √inputs, the default of PyTorch's layers."""
+    limit = 1.0 / math.sqrt(compute_fans(shape)[0])
+    return random.uniform(-limit, limit, shape)
+
+
 def truncated_normal(
     random: np.random.Generator, shape: tuple[int, ...], variance: float
 ) -> np.ndarray:
@@ -104,6 +110,7 @@ DISTRIBUTIONS = {
     "he_normal": he_normal,
     "lecun_normal": lecun_normal,
     "orthogonal": orthogonal,
+    "pytorch_uniform": pytorch_uniform,
 }
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from Models.Settings import WAVEFORM_LOSSES
+
 SeparateFunction = Callable[..., Any]  # (mix, training=False) → estimates
 ErrorFunction = Callable[[Any, Any], Any]  # (sources [B, T, S, C], outputs of the graph) → scalar
 
@@ -32,9 +34,9 @@ class Network:
     ) -> tuple[keras.Model, ErrorFunction | None]:
         """Return the graph whose outputs enter `cfg.loss`, and the error function.
 
-        The error function is None for the mean squared error of the waveforms.
+        The error function is None for losses that compare waveforms.
         """
-        assert loss == "waveform", "ModelSettings.LOSSES names the losses of a network"
+        assert loss in WAVEFORM_LOSSES, "ModelSettings.LOSSES names the losses of a network"
         return model, None
 
     def make_fast_function(

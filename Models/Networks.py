@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from Models.Demucs.Settings import DemucsSettings
 from Models.Entries import get_entries, one_of
 from Models.Settings import ModelSettings
 from Models.SpectrogramUnet.Settings import SpectrogramUnetSettings
@@ -24,6 +25,7 @@ NETWORKS: dict[str, tuple[type[ModelSettings], str]] = {
         SpectrogramUnetSettings,
         "Models.SpectrogramUnet.UnetSpectrogramSeparator",
     ),
+    "demucs": (DemucsSettings, "Models.Demucs.Demucs"),
 }
 
 

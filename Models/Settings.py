@@ -24,7 +24,16 @@ TASKS = {
     "voice": ("accompaniment", "vocals"),
     "multi_instrument": ("bass", "drums", "other", "vocals"),
 }
-INITS = ("glorot_uniform", "he_normal", "lecun_normal", "orthogonal", "normal")
+INITS = (
+    "glorot_uniform",
+    "he_normal",
+    "lecun_normal",
+    "orthogonal",
+    "normal",
+    "pytorch_uniform",
+)
+# The values of `cfg.loss` that compare waveforms, which every network can be trained with.
+WAVEFORM_LOSSES = ("waveform", "waveform_l1")
 # Limits far above any useful model, so that a manifest from an untrusted source cannot exhaust the
 # memory.
 MAX_LAYERS, MAX_SAMPLES, MAX_CHANNELS, MAX_SAMPLE_RATE = 22, 2**22, 64, 1_000_000
@@ -62,7 +71,7 @@ class ModelSettings:
     # The first word of layer names: every layer with weights belongs to one part.
     PARTS: ClassVar[tuple[str, ...]] = ("encoder", "bottleneck", "skip", "decoder", "output")
     # The values of `cfg.loss` that the network can be trained with.
-    LOSSES: ClassVar[tuple[str, ...]] = ("waveform",)
+    LOSSES: ClassVar[tuple[str, ...]] = WAVEFORM_LOSSES
     # Whether the same weights work for segments of any length (`cfg.whole_track`).
     ANY_LENGTH: ClassVar[bool] = False
 
@@ -107,6 +116,11 @@ class ModelSettings:
         raise NotImplementedError
 
     @property
+    def normalizes_tracks(self) -> bool:
+        """Whether a track is normalised by the mean and deviation of its mono mix."""
+        return False
+
+    @property
     def hop_samples(self) -> int:
         """The hop between neighbouring segments of a track, in samples."""
         return self.output_samples
@@ -144,6 +158,11 @@ class ModelSettings:
     def has_context(self) -> bool:
         """Whether a segment has more input samples than output samples."""
         return self.input_samples > self.output_samples
+
+    @property
+    def has_long_segments(self) -> bool:
+        """Whether one long segment has the estimates of several short ones, which take longer."""
+        return self.has_context and self.ANY_LENGTH
 
     def check(self) -> None:
         """Raise `ConfigError` for entries that contradict each other."""

@@ -34,7 +34,7 @@ import tensorflow as tf
 from machine import machine
 
 from Config import DEFAULTS, make_run_settings
-from jnet.data.excerpts import GAIN_HIGH, GAIN_LOW, draw_batch
+from jnet.data.excerpts import draw_batch
 from jnet.data.pipeline import PREFETCHED_BATCHES, make_training_batches
 from jnet.data.preparation import to_int16, write_samples
 from jnet.data.store import Store, StoredTrack, audio_path
@@ -83,7 +83,7 @@ def mix_in_tensorflow(store: Store) -> tf.data.Dataset:
 
     NumPy only cuts the int16 excerpts.
     """
-    model = u1().model
+    model, augmentation = u1().model, u1().augmentation
     tracks = store.subset("train")
     arrays = [np.asarray(store.open(track)) for track in tracks]
     frames = np.array([track.frames for track in tracks])
@@ -91,7 +91,7 @@ def mix_in_tensorflow(store: Store) -> tf.data.Dataset:
     shape = (BATCH, model.num_frames, len(model.sources), model.num_channels)
 
     def cut(step):
-        drawn = draw_batch(1, int(step), BATCH, frames, model.num_frames, len(model.sources))
+        drawn = draw_batch(1, int(step), BATCH, frames, model, augmentation)
         windows = np.empty(shape, np.int16)
         for row, (track, offset) in enumerate(zip(drawn.tracks, drawn.offsets, strict=True)):
             windows[row] = arrays[track][offset : offset + model.num_frames]
@@ -129,7 +129,7 @@ def read_tfrecords(store: Store, shuffle: int) -> tf.data.Dataset:
         def excerpt(_):
             first = tf.random.uniform([], 0, last + 1, tf.int32)
             window = audio[first : first + model.num_frames]
-            gains = tf.random.uniform((lanes[0], 1), GAIN_LOW, GAIN_HIGH)
+            gains = tf.random.uniform((lanes[0], 1), *u1().augmentation.gains)
             sources = tf.ensure_shape(window, (model.num_frames, *lanes)) * gains
             return tf.reduce_sum(sources, axis=1), sources
 
@@ -187,7 +187,7 @@ def compare(store: Store, shuffle: int, runs: int) -> list[dict]:
     """
     run = u1()
     pipelines: dict[str, Callable[[], tf.data.Dataset]] = {
-        "ours": lambda: make_training_batches(store, run.model, BATCH, 1, 0),
+        "ours": lambda: make_training_batches(store, run.model, run.augmentation, BATCH, 1, 0),
         "mixed by TensorFlow": lambda: mix_in_tensorflow(store),
         "TFRecords": lambda: read_tfrecords(store, shuffle),
     }

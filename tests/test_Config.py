@@ -54,7 +54,7 @@ def test_every_entry_has_a_comment_and_print_config_shows_it(capsys):
 def test_every_named_config_has_a_description():
     for name, scope in config_ingredient.named_configs.items():
         description = str(scope.__doc__)
-        assert re.search(r"J-Net|Wave-U-Net|generated tracks", description), (
+        assert re.search(r"J-Net|Wave-U-Net|Demucs|generated tracks", description), (
             f"{name}: {description}"
         )
 

@@ -6,7 +6,7 @@ from math import prod
 from typing import ClassVar
 
 from Models.Entries import SHAPE, ConfigError, entry, whole
-from Models.Settings import ModelSettings
+from Models.Settings import WAVEFORM_LOSSES, ModelSettings
 
 STFT_LENGTH, STFT_HOP = 1024, 768  # in samples
 LEVELS = 6  # each level halves the numbers of STFT frames and bins
@@ -19,7 +19,7 @@ class SpectrogramUnetSettings(ModelSettings):
 
     num_initial_filters: int = entry(whole(at_least=1), affects=SHAPE)
 
-    LOSSES: ClassVar = ("waveform", "magnitude")
+    LOSSES: ClassVar = (*WAVEFORM_LOSSES, "magnitude")
 
     @property
     def input_samples(self) -> int:

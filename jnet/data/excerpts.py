@@ -1,4 +1,4 @@
-"""Random excerpts of stored tracks, cut into training batches.
+"""Random excerpts of stored tracks, cut into training batches, with augmentation.
 
 The draw is a pure function of the run's seed and the step's number: the batch of step n is the same
 after a resume, and for every model trained with the same seed.
@@ -14,21 +14,47 @@ from math import prod
 
 import numpy as np
 
+from jnet.audio.normalization import MixStatistics, Normalization
 from jnet.data.store import Store, StoredTrack
+from jnet.settings.augmentation import AugmentationSettings
 from Models.Settings import ModelSettings
 
-GAIN_LOW, GAIN_HIGH = 0.7, 1.0  # range of the sources' gains (Wave-U-Net paper, Section 4.1)
 SAMPLES_AT_ONCE = 256  # scaled in one multiplication, so that NumPy's inner loops are long
+SAMPLES_MEASURED = 2**18  # of a track at once, for its normalisation
+EXCERPTS, CHANGES = 0, 1  # the two random streams of a step
 ALIGNMENT = 64  # bytes; TensorFlow does not copy arrays whose address is a multiple of it
 
 
 @dataclass(frozen=True)
+class Changes:
+    """The random changes of the sources of a batch; each array is [B, S].
+
+    Attributes
+    ----------
+    shifts : np.ndarray
+        Samples by which a source begins later than its excerpt.
+    swaps : np.ndarray
+        Whether its channels are in reverse order.
+    origins : np.ndarray
+        The excerpt of the batch from which a mix takes the source, with its gain, shift and swap.
+    """
+
+    shifts: np.ndarray
+    swaps: np.ndarray
+    origins: np.ndarray
+
+
+@dataclass(frozen=True)
 class Draw:
-    """The random choices for one batch: track indices [B], first samples [B] and gains [B, S]."""
+    """The random choices for one batch: track indices [B], first samples [B] and gains [B, S].
+
+    Without `changes`, all sources of an excerpt are cut at its first sample.
+    """
 
     tracks: np.ndarray
     offsets: np.ndarray
     gains: np.ndarray
+    changes: Changes | None = None
 
 
 def draw_batch(
@@ -36,13 +62,14 @@ def draw_batch(
     step: int,
     batch_size: int,
     track_samples: np.ndarray,
-    num_samples: int,
-    num_sources: int,
+    settings: ModelSettings,
+    augmentation: AugmentationSettings,
 ) -> Draw:
     """Draw the excerpts of one training step.
 
     Tracks are drawn with a probability proportional to their length, offsets and gains uniformly.
-    For the same step, a larger batch begins with the excerpts of a smaller batch.
+    For the same step, a larger batch begins with the excerpts of a smaller batch; with
+    `remix_group`, if both have only complete groups.
 
     Parameters
     ----------
@@ -53,24 +80,65 @@ def draw_batch(
     batch_size : int
         Number of excerpts, B.
     track_samples : np.ndarray
-        Length of every track in samples; each must be at least `num_samples`.
-    num_samples : int
-        Length of an excerpt in samples.
-    num_sources : int
-        Number of sources, S; each gets a gain of its own.
+        Length of every track in samples; each must be at least that of an excerpt and a shift.
+    settings : ModelSettings
+        The model, whose outputs have the length of an excerpt.
+    augmentation : AugmentationSettings
+        The ranges of the random choices.
 
     Returns
     -------
     Draw
-        The drawn tracks, offsets and gains.
+        The drawn tracks, offsets, gains and changes.
     """
-    random = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, step, 0]))
-    uniform = random.random((batch_size, 2 + num_sources))
+    num_sources = len(settings.sources)
+    shift = augmentation.shift_samples(settings.sample_rate)
+    num_samples = settings.output_samples + shift
+    uniform = make_generator(seed, step, EXCERPTS).random((batch_size, 2 + num_sources))
     ends = np.cumsum(track_samples)
     tracks = np.searchsorted(ends, uniform[:, 0] * ends[-1], side="right")
     offsets = (uniform[:, 1] * (track_samples[tracks] - num_samples + 1)).astype(np.int64)
-    gains = GAIN_LOW + (GAIN_HIGH - GAIN_LOW) * uniform[:, 2:]
-    return Draw(tracks, offsets, gains.astype(np.float32))
+    low, high = augmentation.gains
+    gains = low + (high - low) * uniform[:, 2:]
+    if not augmentation.changes_sources:
+        return Draw(tracks, offsets, gains.astype(np.float32))
+    random = make_generator(seed, step, CHANGES).random((batch_size, 4, num_sources))
+    signs, swaps, shifts, order = random.transpose(1, 0, 2)  # [B, S] each
+    if augmentation.flip_sign:
+        gains = np.where(signs < 0.5, -gains, gains)
+    changes = Changes(
+        shifts=(shifts * shift).astype(np.int64),
+        swaps=(swaps < 0.5) & augmentation.swap_channels,
+        origins=draw_origins(order, augmentation.remix_group),
+    )
+    return Draw(tracks, offsets, gains.astype(np.float32), changes)
+
+
+def make_generator(seed: int, step: int, stream: int) -> np.random.Generator:
+    """Return the random generator of one of the streams of a step."""
+    return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, step, stream]))
+
+
+def draw_origins(order: np.ndarray, group: int) -> np.ndarray:
+    """Exchange each source at random among every `group` consecutive excerpts of a batch.
+
+    Parameters
+    ----------
+    order : np.ndarray
+        Uniform random numbers [B, S]; their order decides.
+    group : int
+        Number of excerpts of a group; the last group may have fewer.
+
+    Returns
+    -------
+    np.ndarray
+        The excerpt from which each mix takes each source, [B, S].
+    """
+    origins = [
+        first + order[first : first + group].argsort(axis=0)
+        for first in range(0, len(order), group)
+    ]
+    return np.concatenate(origins)
 
 
 class Excerpts:
@@ -84,20 +152,18 @@ class Excerpts:
         self.scales = np.array([track.scale for track in self.tracks], np.float32)
         # Samples of context on each side of a segment's output.
         self.context = (settings.input_samples - settings.output_samples) // 2
+        self.normalizations: dict[int, Normalization] = {}  # of the tracks cut so far
 
-    def batch(
-        self, tracks: np.ndarray, offsets: np.ndarray, gains: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
         """Cut one batch of excerpts; samples outside a track are zero.
+
+        `draw.offsets` are the samples at which the model's outputs begin. Tracks are normalised
+        before the gains if the model needs it.
 
         Parameters
         ----------
-        tracks : np.ndarray
-            Track index of every excerpt, [B].
-        offsets : np.ndarray
-            Sample of the track at which the model's output begins, [B].
-        gains : np.ndarray
-            Factor of every source, [B, S].
+        draw : Draw
+            The excerpts and their gains and changes.
 
         Returns
         -------
@@ -108,29 +174,72 @@ class Excerpts:
         """
         num_input, num_output = self.settings.input_samples, self.settings.output_samples
         lanes = (len(self.settings.sources), self.settings.num_channels)
-        mix = allocate_aligned(len(tracks), num_input, lanes[1])
-        sources = allocate_aligned(len(tracks), num_output, *lanes)
+        mix = allocate_aligned(len(draw.tracks), num_input, lanes[1])
+        sources = allocate_aligned(len(draw.tracks), num_output, *lanes)
         window = np.empty((num_input, *lanes), np.float32) if self.context else None
-        factors = gains.astype(np.float32) * self.scales[tracks, np.newaxis]  # [B, S]
+        normalizations = [self.normalize(track) for track in draw.tracks]
+        deviations = np.array([each.deviation for each in normalizations])
+        scales = self.scales[draw.tracks] / deviations.astype(np.float32)
+        factors = draw.gains.astype(np.float32) * scales[:, np.newaxis]  # [B, S]
+        # The means of all sources add up to that of the mix.
+        means = [each.mean / each.deviation / lanes[0] for each in normalizations]
         rows = repeat_factors(factors, lanes[1])
-        for index, (track, offset) in enumerate(zip(tracks, offsets, strict=True)):
+        for index, (track, offset) in enumerate(zip(draw.tracks, draw.offsets, strict=True)):
             excerpt = sources[index] if window is None else window
-            self._cut(excerpt, track, int(offset) - self.context, rows[index])
+            if draw.changes is None:
+                inside = self._cut(excerpt, track, int(offset) - self.context, rows[index])
+                if means[index]:
+                    inside -= draw.gains[index, :, np.newaxis] * np.float32(means[index])
+            else:
+                for source, origin in enumerate(draw.changes.origins[index]):
+                    cut = self._cut_source(excerpt, source, origin, draw)
+                    cut *= factors[origin, source]
+                    cut -= np.float32(draw.gains[origin, source] * means[origin])
             add_sources(excerpt, mix[index])
             if window is not None:
                 sources[index] = window[self.context : self.context + num_output]
         return mix, sources
 
-    def _cut(self, excerpt: np.ndarray, track: int, first: int, row: np.ndarray) -> None:
+    def normalize(self, track: int) -> Normalization:
+        """Return the normalisation of a track, which is measured when it is first used."""
+        if not self.settings.normalizes_tracks:
+            return Normalization()
+        if track not in self.normalizations:
+            samples, statistics = self.arrays[track], MixStatistics()
+            for first in range(0, len(samples), SAMPLES_MEASURED):
+                statistics.add(samples[first : first + SAMPLES_MEASURED].sum(axis=1))
+            self.normalizations[track] = statistics.normalization(float(self.scales[track]))
+        return self.normalizations[track]
+
+    def _cut(self, excerpt: np.ndarray, track: int, first: int, row: np.ndarray) -> np.ndarray:
         """Fill `excerpt` [T, S, C] with scaled samples of a track, beginning at sample `first`.
 
         `first` may be negative; samples outside the track are zero. `row` is a row of
-        `repeat_factors`.
+        `repeat_factors`. Return the part of `excerpt` inside the track.
         """
         begin, end = max(first, 0), min(first + len(excerpt), self.lengths[track])
         excerpt[: begin - first] = 0
         scale_samples(self.arrays[track][begin:end], row, excerpt[begin - first : end - first])
         excerpt[end - first :] = 0
+        return excerpt[begin - first : end - first]
+
+    def _cut_source(self, excerpt: np.ndarray, source: int, origin: int, draw: Draw) -> np.ndarray:
+        """Fill one source of `excerpt` [T, S, C] from the excerpt `origin` of the batch.
+
+        The samples are not scaled. Return the part of the source inside the track, [T, C].
+        """
+        assert draw.changes is not None
+        track, shift = draw.tracks[origin], draw.changes.shifts[origin, source]
+        first = int(draw.offsets[origin] + shift) - self.context
+        begin, end = max(first, 0), min(first + len(excerpt), self.lengths[track])
+        samples = self.arrays[track][begin:end, source]  # [T, C]
+        if draw.changes.swaps[origin, source]:
+            samples = samples[:, ::-1]
+        target = excerpt[:, source]
+        target[: begin - first] = 0
+        target[begin - first : end - first] = samples
+        target[end - first :] = 0
+        return target[begin - first : end - first]
 
 
 def repeat_factors(factors: np.ndarray, channels: int) -> np.ndarray:

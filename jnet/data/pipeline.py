@@ -9,15 +9,21 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from jnet.data.excerpts import Excerpts, draw_batch
+from jnet.data.excerpts import Draw, Excerpts, draw_batch
 from jnet.data.store import Store, refuse_short_tracks
+from jnet.settings.augmentation import AugmentationSettings
 from Models.Settings import ModelSettings
 
 PREFETCHED_BATCHES = 2
 
 
 def make_training_batches(
-    store: Store, settings: ModelSettings, batch_size: int, seed: int, first_step: int
+    store: Store,
+    settings: ModelSettings,
+    augmentation: AugmentationSettings,
+    batch_size: int,
+    seed: int,
+    first_step: int,
 ) -> tf.data.Dataset:
     """Return an endless data set of training batches.
 
@@ -29,6 +35,8 @@ def make_training_batches(
         The prepared tracks.
     settings : ModelSettings
         The model, which determines the lengths and shapes.
+    augmentation : AugmentationSettings
+        The random changes of the sources.
     batch_size : int
         Number of excerpts per batch, B.
     seed : int
@@ -44,16 +52,16 @@ def make_training_batches(
     Raises
     ------
     DataError
-        If a training track is shorter than an excerpt.
+        If a training track is shorter than an excerpt with the largest time shift.
     """
-    num_output, num_sources = settings.output_samples, len(settings.sources)
-    refuse_short_tracks(store, num_output)
+    shift = augmentation.shift_samples(settings.sample_rate)
+    refuse_short_tracks(store, settings.output_samples, shift)
     excerpts = Excerpts(store, "train", settings)
 
     def cut(step):
         lengths = excerpts.lengths
-        drawn = draw_batch(seed, int(step), batch_size, lengths, num_output, num_sources)
-        return excerpts.batch(drawn.tracks, drawn.offsets, drawn.gains)
+        drawn = draw_batch(seed, int(step), batch_size, lengths, settings, augmentation)
+        return excerpts.batch(drawn)
 
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
     return make_batches(steps, cut, get_batch_shapes(settings))
@@ -94,7 +102,7 @@ def make_validation_batches(
         gains = np.ones((len(tracks), len(settings.sources)))
         left = excerpts.lengths[tracks] - offsets
         real = np.arange(num_output) < left[:, np.newaxis]
-        return *excerpts.batch(tracks, offsets, gains), real.astype(np.float32)
+        return *excerpts.batch(Draw(tracks, offsets, gains)), real.astype(np.float32)
 
     firsts = tf.data.Dataset.range(0, len(all_tracks), batch_size)
     return make_batches(firsts, cut, [*get_batch_shapes(settings), (None, num_output)])

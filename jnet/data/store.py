@@ -177,14 +177,25 @@ def description_path(folder: Path, track: Track | StoredTrack) -> Path:
     return folder / track.subset / f"{track.name}.npy.json"
 
 
-def refuse_short_tracks(store: Store, num_samples: int) -> None:
-    """Raise `DataError` for a training track with fewer samples than an excerpt (`num_samples`)."""
+def refuse_short_tracks(store: Store, num_samples: int, shift: int = 0) -> None:
+    """Raise `DataError` for a training track that is shorter than an excerpt and its time shift.
+
+    Parameters
+    ----------
+    store : Store
+        The prepared tracks.
+    num_samples : int
+        Length of an excerpt in samples.
+    shift : int
+        The largest time shift of a source in samples.
+    """
+    shifted = f" and {shift} of cfg.shift_seconds" if shift else ""
     for track in store.subset("train"):
-        if track.frames < num_samples:
+        if track.frames < num_samples + shift:
             raise DataError(
                 f"{audio_path(store.folder, track)}: the training track {track.name!r} has "
-                f"{track.frames} samples, fewer than the {num_samples} of an excerpt: remove it or "
-                f"lower cfg.num_frames"
+                f"{track.frames} samples, fewer than the {num_samples} of an excerpt{shifted}: "
+                f"remove it or lower cfg.num_frames{' or cfg.shift_seconds' if shift else ''}"
             )
 
 

@@ -1,7 +1,7 @@
 """Separation of a user's audio files, with a folder of estimates for each file."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -125,8 +125,15 @@ def separate_file(
         If the estimates cannot be written.
     """
     sources = separator.settings.sources
+
+    def read_blocks() -> Iterator[np.ndarray]:
+        with open_audio(file) as audio:
+            for block in audio.blocks:
+                check_interrupted()
+                yield block
+
     with open_audio(file) as audio:
-        stream = separator.stream(audio.channels, audio.sample_rate)
+        stream = separator.stream(audio.channels, audio.sample_rate, read_blocks)
         with open_estimates(folder, sources, audio.sample_rate, audio.channels, overwrite) as write:
             for block in audio.blocks:
                 check_interrupted()

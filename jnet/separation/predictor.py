@@ -32,7 +32,7 @@ def use_one_thread_per_operation(settings: ModelSettings, whole_track: bool) -> 
     TensorFlow fixes its thread pools at its first operation: call this before, and only in programs
     that do not train.
     """
-    long = whole_track or settings.has_context
+    long = whole_track or settings.has_long_segments
     if long or joblib.cpu_count() > MAX_GRAPHS or tf.config.list_physical_devices("GPU"):
         return
     with suppress(RuntimeError):  # raised if TensorFlow has already executed an operation
@@ -48,8 +48,8 @@ def build_separator(
 ) -> TrackSeparator:
     """Return a separator of tracks for a model.
 
-    A model with context always uses long segments: the estimates are those of short segments, and
-    the computation is several times as fast.
+    If long segments have the estimates of short segments, they are used: the computation is several
+    times as fast.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def build_separator(
     computation = computing.computation
     predict = build_predictor(model, settings, computation)
     build_for_length = None
-    if whole_track or settings.has_context:
+    if whole_track or settings.has_long_segments:
         build_for_length = share_weights(model, settings, computation)
     return TrackSeparator(predict, settings, computing.eval_batch_size, passes, build_for_length)
 

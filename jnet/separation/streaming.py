@@ -4,10 +4,12 @@ A track may arrive in blocks, and its estimates are returned as soon as they are
 the memory does not depend on the length of the track.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from jnet.audio.normalization import MixStatistics, Normalization
 from jnet.audio.resampling import BlockResampler, convert_channels
 from jnet.errors import DataError
 from jnet.separation.segments import (
@@ -74,17 +76,43 @@ class TrackSeparator:
         model, whose estimates are copied to all channels; a stereo model separates each channel of
         the track as a mono track.
         """
-        return self.stream(mix.shape[1], sample_rate)(mix, True)
+        return self.stream(mix.shape[1], sample_rate, lambda: [mix])(mix, True)
 
-    def stream(self, channels: int, sample_rate: int) -> Stream:
+    def stream(
+        self, channels: int, sample_rate: int, read_blocks: Callable[[], Iterable[np.ndarray]]
+    ) -> Stream:
         """Return a stream of blocks [T, C] at `sample_rate` Hz to estimates [T, S, C].
 
         The concatenated estimates are equal to those of `separate`, except for rounding that
         depends on the batches.
+
+        Parameters
+        ----------
+        channels : int
+            Number of channels of the track.
+        sample_rate : int
+            Sample rate of the track in Hz.
+        read_blocks : callable
+            Returns the blocks of the track. It is called if the model normalises tracks: the track
+            is measured before it is separated.
+
+        Returns
+        -------
+        Stream
+            The stream.
         """
         if channels <= self.settings.num_channels or self.settings.num_channels == 1:
-            return TrackStream(self, channels, sample_rate)
-        streams = [TrackStream(self, 1, sample_rate) for _ in range(channels)]
+            normalization = self.measure(read_blocks, sample_rate)
+            return TrackStream(self, channels, sample_rate, normalization)
+        streams = [
+            TrackStream(
+                self,
+                1,
+                sample_rate,
+                self.measure(read_blocks, sample_rate, slice(channel, channel + 1)),
+            )
+            for channel in range(channels)
+        ]
 
         def separate_channels(samples: np.ndarray, last: bool) -> np.ndarray:
             estimates = [
@@ -93,6 +121,39 @@ class TrackSeparator:
             return np.concatenate(estimates, axis=2)
 
         return separate_channels
+
+    def measure(
+        self,
+        read_blocks: Callable[[], Iterable[np.ndarray]],
+        sample_rate: int,
+        channels: slice = slice(None),
+    ) -> Normalization:
+        """Return the normalisation of a track at the model's rate, if the model needs it.
+
+        Parameters
+        ----------
+        read_blocks : callable
+            Returns the blocks [T, C] of the track.
+        sample_rate : int
+            Sample rate of the track in Hz.
+        channels : slice
+            The channels that are separated together.
+
+        Returns
+        -------
+        Normalization
+        """
+        if not self.settings.normalizes_tracks:
+            return Normalization()
+        statistics, resampler = (
+            MixStatistics(),
+            BlockResampler(sample_rate, self.settings.sample_rate),
+        )
+        for block in read_blocks():
+            mono = convert_channels(block[:, channels], 1)
+            statistics.add(resampler(mono, False))
+        statistics.add(resampler(np.zeros((0, 1), np.float32), True))
+        return statistics.normalization()
 
     def stream_pass(self) -> Stream:
         """Return a stream for one pass over a track, [T, C] to [T, S, C], at the model's rate."""
@@ -131,10 +192,21 @@ class TrackStream:
         Number of channels of the track.
     sample_rate : int
         Sample rate of the track in Hz.
+    normalization : Normalization
+        The mean and deviation with which the mix enters the model.
     """
 
-    def __init__(self, separator: TrackSeparator, channels: int, sample_rate: int):
+    def __init__(
+        self,
+        separator: TrackSeparator,
+        channels: int,
+        sample_rate: int,
+        normalization: Normalization,
+    ):
         settings = separator.settings
+        self.normalizes = settings.normalizes_tracks
+        self.mean = np.float32(normalization.mean)
+        self.deviation = np.float32(normalization.deviation)
         self.channels, self.model_channels = channels, settings.num_channels
         self.to_model_rate = BlockResampler(sample_rate, settings.sample_rate)
         self.separate = separator.stream_passes()
@@ -151,7 +223,11 @@ class TrackStream:
         if last:
             samples = append_silence(samples, len(samples) + self.shortest - self.received)
         mix = self.to_model_rate(convert_channels(samples, self.model_channels), last)
+        if self.normalizes:
+            mix = (mix - self.mean) / self.deviation
         estimates = self.separate(mix, last)
+        if self.normalizes:
+            estimates = estimates * self.deviation + self.mean
         if self.channels < self.model_channels:
             estimates = estimates.mean(axis=2, keepdims=True)
         estimates = self.fit_length(self.to_track_rate(estimates, last), last)

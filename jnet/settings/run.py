@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from jnet.errors import ConfigError
+from jnet.settings.augmentation import AugmentationSettings
 from jnet.settings.computing import ComputingSettings
 from jnet.settings.data import DataSettings, make_data_settings
 from jnet.settings.scoring import ScoringSettings
-from jnet.settings.training import WAVEFORM, TrainingSettings
+from jnet.settings.training import TrainingSettings
 from jnet.system.claims import Fingerprint, make_fingerprint
 from Models.Entries import (
     SHAPE,
@@ -20,16 +21,17 @@ from Models.Entries import (
     values_affecting,
 )
 from Models.Networks import NETWORKS, make_model_settings
-from Models.Settings import ModelSettings
+from Models.Settings import WAVEFORM_LOSSES, ModelSettings
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """All settings of a run: model, data, training, scoring and computation."""
+    """All settings of a run: model, data, training, augmentation, scoring and computation."""
 
     model: ModelSettings
     data: DataSettings
     training: TrainingSettings
+    augmentation: AugmentationSettings
     scoring: ScoringSettings
     computing: ComputingSettings
 
@@ -61,12 +63,15 @@ def make_run_settings(
     """
     model = model or make_model_settings(entries, seed)
     training = from_entries(TrainingSettings, entries, seed=seed)
+    augmentation = from_entries(AugmentationSettings, entries)
     scoring = from_entries(ScoringSettings, entries)
     computing = from_entries(ComputingSettings, entries)
     check_training(model, training)
+    if augmentation.swap_channels and model.num_channels == 1:
+        raise ConfigError("cfg.swap_channels is True: cfg.num_channels = 1 leaves nothing to swap")
     check_whole_track("cfg.whole_track", scoring.whole_track, model)
     data = make_data_settings(entries, model, computing.num_workers)
-    return RunSettings(model, data, training, scoring, computing)
+    return RunSettings(model, data, training, augmentation, scoring, computing)
 
 
 def check_training(model: ModelSettings, training: TrainingSettings) -> None:
@@ -78,10 +83,10 @@ def check_training(model: ModelSettings, training: TrainingSettings) -> None:
         )
     if not training.separates_sources:
         return
-    if training.loss != WAVEFORM:
+    if training.loss not in WAVEFORM_LOSSES:
         raise ConfigError(
-            f"cfg.loss is {training.loss!r}, which does not compare waveforms: "
-            f"cfg.train_passes and cfg.identity_weight need {WAVEFORM!r}"
+            f"cfg.loss is {training.loss!r}, which does not compare waveforms: cfg.train_passes "
+            f"and cfg.identity_weight need {' or '.join(map(repr, WAVEFORM_LOSSES))}"
         )
     if model.has_context:
         raise ConfigError(
@@ -124,6 +129,7 @@ def make_training_fingerprint(settings: RunSettings, store_name: str) -> Fingerp
         {
             **values_affecting(settings.model, *effects),
             **values_affecting(settings.training, *effects),
+            **values_affecting(settings.augmentation, *effects),
             "seed": settings.model.seed,
             "store": store_name,
         }
@@ -132,7 +138,13 @@ def make_training_fingerprint(settings: RunSettings, store_name: str) -> Fingerp
 
 def list_common_settings() -> tuple[type, ...]:
     """Return the settings dataclasses that do not depend on the network."""
-    return DataSettings, TrainingSettings, ScoringSettings, ComputingSettings
+    return (
+        DataSettings,
+        TrainingSettings,
+        AugmentationSettings,
+        ScoringSettings,
+        ComputingSettings,
+    )
 
 
 def config_keys_affecting(*effects: Effect) -> frozenset[str]:

@@ -23,7 +23,6 @@ from Models.Entries import (
 STAGE_STARTS = ("last", "best")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 LATER_STAGES = Use("batch_sizes", lambda sizes: len(sizes) > 1, "several stages in cfg.batch_sizes")
-WAVEFORM = "waveform"  # the value of `cfg.loss` that every network can be trained with
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,28 @@ from Models.Computation import model_function
 from Models.Passes import separate_sources
 from Models.Settings import ModelSettings
 
+ERRORS = {
+    "waveform": ops.square,  # J-Net, Section 3.2
+    "waveform_l1": ops.abs,  # Demucs, Section 3.3
+}
 
-def separation_loss(sources, estimates):
-    """Return the mean over sources of the mean squared error, a scalar (J-Net, Section 3.2)."""
-    return ops.mean(ops.square(estimates - sources))
+
+def separation_loss(sources, estimates, loss: str = "waveform"):
+    """Return the mean over sources of the mean squared or absolute error, a scalar.
+
+    Parameters
+    ----------
+    sources, estimates : tensor
+        Waveforms, `[B, T, S, C]`.
+    loss : str
+        A key of `ERRORS`.
+
+    Returns
+    -------
+    tensor
+        The loss, a scalar.
+    """
+    return ops.mean(ERRORS[loss](estimates - sources))
 
 
 def training_loss(separator, sources, estimates, settings: TrainingSettings):
@@ -34,27 +52,32 @@ def training_loss(separator, sources, estimates, settings: TrainingSettings):
     estimates : tensor
         Estimates of the first pass, `[B, T, S, C]`.
     settings : TrainingSettings
-        `train_passes` and `identity_weight` are used.
+        `loss`, `train_passes` and `identity_weight` are used.
 
     Returns
     -------
     tensor
         The loss, a scalar.
     """
-    loss = separation_loss(sources, estimates)
+    loss = separation_loss(sources, estimates, settings.loss)
     for _ in range(settings.train_passes - 1):
         estimates = separate_sources(separator, estimates, training=True)
-        loss = loss + separation_loss(sources, estimates)
+        loss = loss + separation_loss(sources, estimates, settings.loss)
     if settings.identity_weight > 0:
         identity = separate_sources(separator, sources, training=True)
-        loss = loss + settings.identity_weight * separation_loss(sources, identity)
+        loss = loss + settings.identity_weight * separation_loss(sources, identity, settings.loss)
     return loss
 
 
 def build_validation_loss(
-    model: keras.Model, settings: ModelSettings, computation: str = "fast"
+    model: keras.Model,
+    settings: ModelSettings,
+    computation: str = "fast",
+    loss: str = "waveform",
 ) -> Callable[[Iterable], float]:
-    """Build a function that computes the mean squared error over all samples of validation batches.
+    """Build a function that computes the mean error over all samples of validation batches.
+
+    It is the absolute error for the loss 'waveform_l1' and the squared error for all others.
 
     Errors are summed over samples instead of averaged over batches, so that the result does not
     depend on the batch size. Padding after the end of a track is not counted.
@@ -66,6 +89,8 @@ def build_validation_loss(
         The settings of `model`.
     computation : str
         A choice of `cfg.computation`.
+    loss : str
+        A choice of `cfg.loss`.
 
     Returns
     -------
@@ -74,6 +99,7 @@ def build_validation_loss(
         C]` and a mask `[B, T]`: 1 for a sample of the track, 0 for padding.
     """
     separate = model_function(model, settings, computation=computation)
+    error = ERRORS.get(loss, ops.square)
     samples, channels = settings.output_samples, settings.num_channels
     signature = (
         tf.TensorSpec((None, settings.input_samples, channels)),  # mix
@@ -83,11 +109,11 @@ def build_validation_loss(
 
     @tf.function(input_signature=signature, autograph=False)
     def sum_errors(mix, sources, real):
-        errors = tf.square(separate(mix, training=False) - sources)  # [B, T, S, C]
+        errors = error(separate(mix, training=False) - sources)  # [B, T, S, C]
         return tf.reduce_sum(tf.reduce_mean(errors, axis=(2, 3)) * real), tf.reduce_sum(real)
 
-    def loss(batches: Iterable) -> float:
+    def mean_error(batches: Iterable) -> float:
         sums = np.array([sum_errors(*batch) for batch in batches], np.float64)
         return float(sums[:, 0].sum() / sums[:, 1].sum())
 
-    return loss
+    return mean_error

@@ -98,7 +98,7 @@ class TrainingRun:
         if settings.training.deterministic:
             tf.config.experimental.enable_op_determinism()
         self.model, self.training = settings.model, settings.training
-        self.computing = settings.computing
+        self.augmentation, self.computing = settings.augmentation, settings.computing
         self.store, self.claimed = store, claimed
         self.weights = claimed.folder / BEST_WEIGHTS
         self.check_interrupted = check_interrupted
@@ -138,7 +138,8 @@ class TrainingRun:
 
         The function checks for an interruption between batches.
         """
-        loss = build_validation_loss(model, self.model, self.computing.computation)
+        computation = self.computing.computation
+        loss = build_validation_loss(model, self.model, computation, self.training.loss)
         size = self.computing.eval_batch_size
         batches = make_validation_batches(self.store, subset, self.model, size)
 
@@ -195,9 +196,15 @@ class TrainingRun:
         self.step.optimizer.learning_rate.assign(stage.learning_rate)
         self.step.loss_sum.assign(self.state.loss_sum)  # not 0 when resuming
         if self.batches is None:
-            seed, step = self.training.seed, self.state.step
             self.batches = iter(
-                make_training_batches(self.store, self.model, stage.batch_size, seed, step)
+                make_training_batches(
+                    self.store,
+                    self.model,
+                    self.augmentation,
+                    stage.batch_size,
+                    self.training.seed,
+                    self.state.step,
+                )
             )
         bar = tqdm(
             total=last,
@@ -258,8 +265,8 @@ class TrainingRun:
         tracks = self.store.subset("train")
         lengths = np.array([track.frames for track in tracks])
         size = self.state.progress.stage_settings(self.training).batch_size
-        sizes = self.model.output_samples, len(self.model.sources)
-        draw = draw_batch(self.training.seed, step, size, lengths, *sizes)
+        seed = self.training.seed
+        draw = draw_batch(seed, step, size, lengths, self.model, self.augmentation)
         names = ", ".join(sorted({tracks[index].name for index in draw.tracks}))
         raise RunFailed(
             f"the loss or its gradient is no longer finite in step {step + 1}, on excerpts of "

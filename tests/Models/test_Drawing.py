@@ -24,6 +24,14 @@ SPECTROGRAM = {
     "num_channels": 1,
 }
 U2_3_10 = {**DEFAULTS, "res_path_units": 3, "res_path_levels": "first10"}  # the widest drawing
+DEMUCS = {
+    **DEFAULTS,
+    "network": "demucs",
+    "task": "multi_instrument",
+    "num_layers": 3,
+    "num_initial_filters": 4,
+    "num_frames": 441000,
+}
 TINY_VARIANTS = [
     {},
     {"num_layers": 1, "task": "multi_instrument"},
@@ -106,6 +114,22 @@ def test_the_boxes_count_every_weight_of_the_model_once(changes):
     assert sum(parse_weight_count(note) for _, (_, note) in find_boxes(root).values()) == (
         separator.count_params()
     )
+
+
+@pytest.mark.parametrize("changes", [{}, {"lstm_layers": 0, "rewrite": "none"}, {"glu": False}])
+def test_the_boxes_of_demucs_count_every_weight_once(changes):
+    root, separator, settings = draw_parsed({**DEMUCS, **changes, "frozen": ["decoder"]})
+    boxes = find_boxes(root)
+    levels = range(1, settings.num_layers + 1)
+    wanted = {f"{part}_{level:02d}" for part in ("encoder", "decoder") for level in levels}
+    wanted |= {"lstm"} if settings.lstm_layers else set()
+    assert set(boxes) == wanted | {"mix", "output_sources"}
+    assert sum(parse_weight_count(note) for _, (_, note) in boxes.values()) == (
+        separator.count_params()
+    )
+    frozen = {name for name, (look, _) in boxes.items() if look == "frozen"}
+    assert frozen == {f"decoder_{level:02d}" for level in levels}
+    assert count_skip_arrows(root) == {f"skip_{level:02d}": 1 for level in levels}
 
 
 @pytest.mark.parametrize("frozen", [[], *([part] for part in PARTS), list(PARTS[:-1])], ids=str)
@@ -214,7 +238,7 @@ def test_the_spectrogram_u_net_is_drawn_once_for_all_sources():
 
 
 @pytest.mark.parametrize(
-    "entries", [*({**TINY, **changes} for changes in TINY_VARIANTS), SPECTROGRAM, U2_3_10]
+    "entries", [*({**TINY, **changes} for changes in TINY_VARIANTS), SPECTROGRAM, U2_3_10, DEMUCS]
 )
 def test_boxes_and_texts_are_inside_the_sheet_and_do_not_overlap(entries):
     root, _, _ = draw_parsed(entries)

@@ -28,6 +28,20 @@ CHOICES = {
     "multires_levels": ("none", "none", "first1"),
 }
 SPECTROGRAM_CHOICES = {key: CHOICES[key] for key in ("task", "num_initial_filters")}
+DEMUCS_CHOICES = {
+    "task": CHOICES["task"],
+    "num_channels": (1, 2),
+    "num_layers": (2, 4),
+    "num_initial_filters": (2, 8),
+    "growth": (1.0, 1.5, 2.0),
+    "kernel_size": (4, 8),
+    "stride": (2, 4),
+    "rewrite": ("all", "decoder", "none"),
+    "decoder_context": (1, 3),
+    "glu": (False, True),
+    "lstm_layers": (0, 1, 2),
+    "resample": (1, 2),
+}
 
 
 def draw_settings(network: str, count: int):
@@ -35,6 +49,8 @@ def draw_settings(network: str, count: int):
     entries, choices = TINY, CHOICES
     if network == "unet_spectrogram":
         entries, choices = as_spectrogram_unet(TINY), SPECTROGRAM_CHOICES
+    if network == "demucs":
+        entries, choices = {**TINY, "network": network}, DEMUCS_CHOICES
     generator = random.Random(14)
     drawn = []
     while len(drawn) < count:
@@ -44,7 +60,9 @@ def draw_settings(network: str, count: int):
     return drawn
 
 
-@pytest.mark.parametrize(("network", "count"), [("unet", 30), ("unet_spectrogram", 4)])
+@pytest.mark.parametrize(
+    ("network", "count"), [("unet", 30), ("unet_spectrogram", 4), ("demucs", 12)]
+)
 def test_settings_bound_the_weights_and_know_their_parts(network, count):
     """Files with fewer weights than the bound are refused as damaged."""
     for settings in draw_settings(network, count):

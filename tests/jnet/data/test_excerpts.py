@@ -9,6 +9,7 @@ import tensorflow as tf
 from jnet.data.excerpts import (
     ALIGNMENT,
     SAMPLES_AT_ONCE,
+    Draw,
     Excerpts,
     add_sources,
     allocate_aligned,
@@ -49,6 +50,7 @@ def make_settings(num_input, num_output, lanes):
         num_channels=lanes[1],
         input_samples=num_input,
         output_samples=num_output,
+        normalizes_tracks=False,
     )
 
 
@@ -78,7 +80,7 @@ def test_a_batch_is_equal_to_the_reference_to_the_last_bit(num_input, num_output
         tracks = random.integers(0, 3, size)
         offsets = (random.random(size) * excerpts.lengths[tracks]).astype(int)  # up to the end
         gains = random.uniform(0.7, 1, (size, lanes[0])).astype(np.float32)
-        mix, sources = excerpts.batch(tracks, offsets, gains)
+        mix, sources = excerpts.batch(Draw(tracks, offsets, gains))
         assert (mix.dtype, sources.dtype) == (np.float32, np.float32)
         wanted_mix, wanted_sources = cut_reference(
             store, tracks, offsets, gains, num_input, num_output
@@ -90,7 +92,7 @@ def test_a_batch_is_equal_to_the_reference_to_the_last_bit(num_input, num_output
 def test_samples_before_and_after_a_track_are_zero():
     store = StoreInMemory([1024], (2, 2))
     excerpts = Excerpts(store, "train", make_settings(3000, 1000, (2, 2)))
-    (mix,), _ = excerpts.batch(np.array([0]), np.array([20]), np.ones((1, 2)))
+    (mix,), _ = excerpts.batch(Draw(np.array([0]), np.array([20]), np.ones((1, 2))))
     assert not mix[:980].any()
     assert mix[980 : 980 + 1024].all(axis=1).mean() > 0.99
     assert not mix[980 + 1024 :].any()

@@ -5,11 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from Config import DEFAULTS
 from jnet.data.excerpts import draw_batch
 from jnet.data.pipeline import make_training_batches, make_validation_batches
 from jnet.data.preparation import prepare
 from jnet.errors import DataError
+from jnet.settings.augmentation import AugmentationSettings
+from Models.Entries import from_entries
 from tests.jnet.data.corpora import quiet, settings, write_corpus, write_track
+
+GAINS_ONLY = from_entries(AugmentationSettings, DEFAULTS)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +65,9 @@ def test_training_batches_are_the_drawn_excerpts_cut_by_hand(store, tracks, shap
     names = [track.name for track in store.subset("train")]
     frames = np.array([len(tracks[name]) for name in names])
     for step, (mix, sources) in enumerate(
-        take_batches(make_training_batches(store, shaped, 5, 1, 3), 4), 3
+        take_batches(make_training_batches(store, shaped, GAINS_ONLY, 5, 1, 3), 4), 3
     ):
-        drawn = draw_batch(1, step, 5, frames, wanted, 2)
+        drawn = draw_batch(1, step, 5, frames, shaped, GAINS_ONLY)
         assert mix.shape == (5, length, 2)
         assert sources.shape == (5, wanted, 2, 2)
         for row in range(5):
@@ -75,15 +80,15 @@ def test_training_batches_are_the_drawn_excerpts_cut_by_hand(store, tracks, shap
 
 
 def test_the_mix_is_the_sum_of_the_scaled_sources(store, model):
-    for mix, sources in take_batches(make_training_batches(store, model, 8, 2, 0), 3):
+    for mix, sources in take_batches(make_training_batches(store, model, GAINS_ONLY, 8, 2, 0), 3):
         assert (mix.dtype, sources.dtype) == (np.float32, np.float32)
         np.testing.assert_allclose(mix, sources.sum(axis=2), atol=1e-6)
         assert np.abs(mix).max() > 0.1
 
 
 def test_a_resumed_run_continues_with_the_same_batches(store, model):
-    all_batches = take_batches(make_training_batches(store, model, 4, 1, 0), 6)
-    later = take_batches(make_training_batches(store, model, 4, 1, 4), 2)
+    all_batches = take_batches(make_training_batches(store, model, GAINS_ONLY, 4, 1, 0), 6)
+    later = take_batches(make_training_batches(store, model, GAINS_ONLY, 4, 1, 4), 2)
     for first, second in zip(all_batches[4:], later, strict=True):
         np.testing.assert_array_equal(first[0], second[0])
         np.testing.assert_array_equal(first[1], second[1])
@@ -91,8 +96,8 @@ def test_a_resumed_run_continues_with_the_same_batches(store, model):
 
 def test_the_first_excerpts_of_a_batch_are_the_smaller_batch(store, shaped):
     """One iterator of the largest batch size can therefore be used for all stages."""
-    large = take_batches(make_training_batches(store, shaped, 7, 1, 0), 3)
-    small = take_batches(make_training_batches(store, shaped, 3, 1, 0), 3)
+    large = take_batches(make_training_batches(store, shaped, GAINS_ONLY, 7, 1, 0), 3)
+    small = take_batches(make_training_batches(store, shaped, GAINS_ONLY, 3, 1, 0), 3)
     for first, second in zip(large, small, strict=True):
         for larger, smaller in zip(first, second, strict=True):
             np.testing.assert_array_equal(larger[:3], smaller)
@@ -139,9 +144,11 @@ def test_a_training_track_shorter_than_an_excerpt_is_refused(store, model):
     with pytest.raises(
         DataError, match=r"'c' has 1700 samples, fewer than the 1800 .*cfg\.num_frames"
     ):
-        make_training_batches(store, long, 2, 1, 0)
+        make_training_batches(store, long, GAINS_ONLY, 2, 1, 0)
     exactly = replace(model, num_frames=1700)
-    assert take_batches(make_training_batches(store, exactly, 2, 1, 0), 1)[0][0].shape == (
+    assert take_batches(make_training_batches(store, exactly, GAINS_ONLY, 2, 1, 0), 1)[0][
+        0
+    ].shape == (
         2,
         1700,
         2,
@@ -151,6 +158,8 @@ def test_a_training_track_shorter_than_an_excerpt_is_refused(store, model):
 def test_four_sources_and_mono_have_the_same_shapes(tmp_path, model):
     four = replace(model, sources=("bass", "drums", "other", "vocals"), num_channels=1)
     data = settings(write_corpus(tmp_path / "own"), tmp_path, sources=four.sources, num_channels=1)
-    ((mix, sources),) = take_batches(make_training_batches(prepare(data, quiet), four, 3, 1, 0), 1)
+    ((mix, sources),) = take_batches(
+        make_training_batches(prepare(data, quiet), four, GAINS_ONLY, 3, 1, 0), 1
+    )
     assert mix.shape == (3, 1024, 1)
     assert sources.shape == (3, 1024, 4, 1)

@@ -164,6 +164,8 @@ def test_several_passes_in_blocks_at_another_rate_equal_those_at_once(networks):
     track = noise(30_000)
     at_once = separator.separate(track, 44100)
     assert np.abs(at_once).max() > 0.001
-    blocks, _ = stream_in_blocks(separator.stream(2, 44100), track, (1700, 1, 4000))
+    blocks, _ = stream_in_blocks(
+        separator.stream(2, 44100, lambda: [track]), track, (1700, 1, 4000)
+    )
     assert blocks.shape == at_once.shape == (30_000, 2, 2)
     np.testing.assert_allclose(blocks, at_once, atol=1e-6)

@@ -82,9 +82,9 @@ def run_training(entries, store, folder, losses=None):
         run.step = original["build_training_step"](*args)
         return run.step
 
-    def batches(store, model, batch_size, seed, step):
+    def batches(store, model, augmentation, batch_size, seed, step):
         run.started.append((batch_size, seed, step, copy_weights(run.step.model)))
-        return original["make_training_batches"](store, model, batch_size, seed, step)
+        return original["make_training_batches"](store, model, augmentation, batch_size, seed, step)
 
     def build_validation_loss(model, *args):
         real = original["build_validation_loss"](model, *args)
@@ -192,7 +192,7 @@ def test_models_of_the_same_seed_have_equal_weights_and_batches(tiny, tiny_store
         for path, value in start.items():
             assert first[path].tobytes() == value.tobytes()
     batches = [
-        make_training_batches(tiny_store, settings.model, 2, settings.training.seed, 0)
+        make_training_batches(tiny_store, settings.model, settings.augmentation, 2, SEED, 0)
         for settings in (u1, j1)
     ]
     different = set()
@@ -282,9 +282,10 @@ def test_the_best_epoch_of_a_later_stage_is_the_result(single_steps):
 
 def test_the_loss_of_a_step_is_the_mean_squared_error_of_its_batch(single_steps, tiny, tiny_store):
     """Compare with NumPy, for the weights before the step and the batch of the seed."""
-    settings = make_run_settings(tiny, SEED).model
+    run = make_run_settings(tiny, SEED)
+    settings = run.model
     before = [single_steps.started[0][3], *single_steps.validated]
-    batches = make_training_batches(tiny_store, settings, 3, SEED, 0)
+    batches = make_training_batches(tiny_store, settings, run.augmentation, 3, SEED, 0)
     losses = single_steps.record.values("training.loss")
     assert len(losses) == 4
     for weights, (mix, sources), loss in zip(before, batches, losses, strict=False):
@@ -395,11 +396,12 @@ def test_a_nan_loss_ends_the_run_and_keeps_the_best_weights(tiny, tiny_store, tm
     assert run.error.exit_status == 3
     assert "cfg.learning_rates" in str(run.error)
     assert "\n" not in str(run.error)
-    settings = make_run_settings(entries, SEED).model
+    run_settings = make_run_settings(entries, SEED)
+    settings = run_settings.model
     # Step 5 makes the weights far too large; step 6 is the first step that fails.
     tracks = tiny_store.subset("train")
     lengths = np.array([track.frames for track in tracks])
-    draw = draw_batch(SEED, 5, 2, lengths, settings.num_frames, 2)
+    draw = draw_batch(SEED, 5, 2, lengths, run_settings.model, run_settings.augmentation)
     names = {tracks[index].name for index in draw.tracks}
     assert f"finite in step 6, on excerpts of {', '.join(sorted(names))}: " in str(run.error)
     for place in (tmp_path / "checkpoints").iterdir():
