@@ -33,37 +33,37 @@ def check_inputs(cfg, seed, experiment_id):
     folder = None if experiment_id is None else folder_name("experiment_id", experiment_id)
     from jnet.data.find import check_data
     from jnet.scoring.scorer import check_scorer
+    from jnet.weights.manifests import check_ancestor
 
     check_scorer(run.scoring)
     check_data(run.data)
-    root = Path(run.training.output_path)
-    check_writable(root, "give another cfg.output_path")
-    return run, root, folder
+    check_writable(Path(run.training.output_path), "give another cfg.output_path")
+    return run, folder, check_ancestor(run.training.init_from, run.model)
 
 
 @ex.main
 def train_and_score(inputs, _run):
     """Prepare missing tracks, train or resume all stages, and score the best weights."""
     ex.print_record()
-    run, root, folder = inputs
+    run, folder, ancestor = inputs
     from jnet.data.find import find_tracks
     from jnet.data.preparation import prepare
     from jnet.data.store import refuse_short_tracks
 
     tracks = find_tracks(run.data, make_progress_bar("generating tracks"), ("test",))
     store = prepare(run.data, make_progress_bar("preparing tracks"))
-    refuse_short_tracks(store, run.model.output_samples)
+    refuse_short_tracks(store, run.model, run.augmentation)
 
-    # TensorFlow takes seconds to import, so config and data are checked first.
     from jnet.system.quiet_tensorflow import import_quietly
 
-    import_quietly()
+    import_quietly()  # takes seconds, so config and data are checked first
     from jnet.scoring.evaluation import score_model
     from jnet.separation.predictor import build_separator
     from jnet.training.resume import claim_training
     from jnet.training.train import TrainingRun
 
-    run_id, wanted = _run._id or new_run_id(), make_training_fingerprint(run, store.folder.name)
+    run_id, root = _run._id or new_run_id(), Path(run.training.output_path)
+    wanted = make_training_fingerprint(run, store.folder.name, ancestor)
     with claim_training(root, folder, str(run_id), wanted, print) as claimed:
         print(claimed.describe(), flush=True)
         _run.info["resumed"] = claimed.resumed
@@ -72,9 +72,9 @@ def train_and_score(inputs, _run):
         separator = build_separator(
             trained.separator, run.model, run.computing, run.scoring.passes, run.scoring.whole_track
         )
-        bar = make_progress_bar("scoring tracks")
-        scores = score_model(separator, run, trained.weights, tracks, claimed.folder, _run, bar)
-    print(f"weights {trained.weights} sha256 {trained.sha256}")
+        bar, weights = make_progress_bar("scoring tracks"), trained.weights
+        scores = score_model(separator, run, weights, tracks, claimed.folder, _run, bar)
+    print(f"weights {weights} sha256 {trained.sha256}")
     return {
         "store": store.folder.name,
         "folder": str(claimed.folder),

@@ -21,6 +21,7 @@ CONTENTS = {
     "jnet": "jnet.load, jnet.score",
     "jnet.scoring": "BSS Eval v4, evaluation of a test set",
     "jnet.training": "training step, checkpoints, resuming",
+    "jnet.conversion": "weights of other code",
     "jnet.separation": "separation of tracks with a model",
     "jnet.weights": "weights files and their manifests",
     "jnet.data": "data sets, demo tracks, store, batches",

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = ("Training", "Evaluate", "Predict", "Datasets", "Report", "Reproduce")
+SCRIPTS = ("Training", "Evaluate", "Predict", "Convert", "Datasets", "Report", "Reproduce")
 WITHOUT_CONFIG = ("Predict", "Report")  # manifests and records describe their input
 # Packages and modules in the order of imports. Each imports only modules of the rows above and of
 # its own package. The row of a module is that of the longest name that matches.
 LAYERS = (
-    ("Models.Entries",),
+    ("Models.Entries", "Models.Foreign"),
     ("Models.Settings",),
-    ("Models.WaveUnet.Settings", "Models.SpectrogramUnet.Settings"),
+    ("Models.WaveUnet.Settings", "Models.SpectrogramUnet.Settings", "Models.Demucs.Settings"),
     ("Models.Network",),
     ("Models.Networks",),
     ("Models",),
@@ -24,7 +24,7 @@ LAYERS = (
     ("jnet.audio",),
     ("jnet.data",),
     ("jnet.weights",),
-    ("jnet.training", "jnet.separation"),
+    ("jnet.training", "jnet.separation", "jnet.conversion"),
     ("jnet.scoring",),
     ("jnet",),
     ("jnet.results",),
@@ -42,11 +42,12 @@ ALLOWED = {
         "Models.WaveUnet.Fast",
         "jnet.system.quiet_tensorflow",
         "jnet.data.pipeline",
+        "jnet.conversion.bundles",
         "jnet.training",
         "jnet.separation.predictor",
     ),
     "keras": (
-        *("Models", "jnet.weights", "jnet.training"),
+        *("Models", "jnet.weights", "jnet.training", "jnet.conversion"),
         *("jnet.separation.predictor", "jnet.scoring.evaluation"),
     ),
     "matplotlib": ("jnet.reports.figures",),

@@ -1,4 +1,4 @@
-"""Every model of both papers: numbers of weights in full size, training and scoring when tiny."""
+"""Every model of the papers: numbers of weights in full size, training and scoring when tiny."""
 
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from jnet.data.preparation import prepare
 from jnet.scoring.bss_eval import sdr
 from jnet.separation.predictor import build_predictor
 from jnet.separation.streaming import TrackSeparator
+from jnet.training.checkpoints import read_newest_checkpoint
 from jnet.training.resume import TrainingFolder
 from jnet.training.train import TrainingRun
 from Models.Build import build
@@ -63,6 +64,16 @@ TOTALS = {
     "full_44KHz": (10_265_550,) * 2,
     "M6": (10_263_498,) * 2,
     "M7": (20_594_652,) * 2,
+}
+DEMUCS = (
+    *("demucs", "J_demucs", "L_demucs", "demucs100", "demucs_small", "demucs_relu"),
+    *("demucs_depth12", "demucs_no_lstm", "demucs_no_rescale", "demucs_no_rewrite"),
+    *("demucs_context1", "demucs_mse"),
+)
+# Several steps of the LSTM, and updates of deep layers that exceed float32's rounding.
+SIZES = {
+    "demucs_context1": {"num_frames": 16384, "shift_seconds": 0.1},
+    "demucs_depth12": {"learning_rates": [0.1]},
 }
 # One model for every loss and mode, tested as a TensorFlow graph. tests/Models tests the blocks.
 AS_GRAPHS = ("U4_1", "U5", "M5", "U7a")
@@ -124,6 +135,52 @@ def ignore_progress(name, done, total):
     """Do not show progress."""
 
 
+def make_small_run(name, tiny, **changes):
+    """Return the settings of two steps of a small model of a named config, on the tiny corpus."""
+    small = {
+        key: tiny[key]
+        for key in ("dataset", "folder_path", "store_path", "num_validation_tracks", "num_workers")
+    }
+    sizes = {
+        "num_initial_filters": 2,
+        "num_frames": 2048,
+        "sample_rate": RATES.get(name, 8000),
+        "batch_sizes": [2],
+        "learning_rates": [1e-3],
+        "epoch_steps": 2,
+        "max_epochs": 1,
+    }
+    return make_run_settings(compose_entries("demo", name, **{**small, **sizes, **changes}), seed=1)
+
+
+def check_frozen_weights(trained, run):
+    """Check that all trainable weights have changed, and that all frozen weights have not."""
+    start = {weight.path: weight.numpy() for weight in build(run.model).weights}
+    trainable = {weight.path for weight in trained.trainable_variables}
+    for part, weights in group_weights_by_part(trained, run.model).items():
+        for weight in weights:
+            if weight.path in trainable:
+                assert part not in run.model.frozen
+                assert not np.array_equal(weight.numpy(), start[weight.path]), weight.path
+            elif "moving_" not in weight.path:
+                assert part in run.model.frozen
+                np.testing.assert_array_equal(weight.numpy(), start[weight.path])
+
+
+def score_test_track(trained, run):
+    """Separate and score the test track of the tiny corpus."""
+    (track,) = [track for track in find_tracks(run.data, ignore_progress) if track.subset == "test"]
+    recording = track.read(run.model.sources)
+    separator = TrackSeparator(
+        build_predictor(trained, run.model), run.model, 8, run.scoring.passes
+    )
+    estimates = separator.separate(recording.mix, recording.sample_rate)
+    rate = recording.sample_rate
+    scores = sdr(recording.sources, estimates, rate, rate)
+    assert scores.shape == (len(run.model.sources), 2)
+    assert np.isfinite(scores).all()
+
+
 @pytest.fixture(scope="module")
 def trainings():
     """Return the trained models by model and training settings, which U4_1 to U4_3 share."""
@@ -145,49 +202,48 @@ def run_eagerly(request):
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")  # of the data
 @pytest.mark.parametrize("name", [*J_NET_ROWS, *ALIASES, "full_44KHz"])
 def test_training_of_two_steps_and_scoring(name, tiny, trainings, tmp_path):
-    """All trainable weights change, and all frozen weights keep their values."""
-    small = {
-        key: tiny[key]
-        for key in ("dataset", "folder_path", "store_path", "num_validation_tracks", "num_workers")
-    }
-    run = make_run_settings(
-        compose_entries(
-            name,
-            "demo",
-            **small,
-            **({} if name in RATES else {"num_layers": LEVELS.get(name, 2)}),
-            num_initial_filters=2,
-            num_frames=2048,
-            sample_rate=RATES.get(name, 8000),
-            batch_sizes=[2],
-            learning_rates=[1e-3],
-            epoch_steps=2,
-            max_epochs=1,
-        ),
-        seed=1,
-    )
-    start = {weight.path: weight.numpy() for weight in build(run.model).weights}
+    levels = {} if name in RATES else {"num_layers": LEVELS.get(name, 2)}
+    run = make_small_run(name, tiny, **levels)
     key = run.model, run.training
     if key not in trainings:
         store = prepare(run.data, ignore_progress)
         trainings[key] = TrainingRun(run, store, TrainingFolder(tmp_path, {}), Record()).train()
     trained = trainings[key].separator
-    trainable = {weight.path for weight in trained.trainable_variables}
-    for part, weights in group_weights_by_part(trained, run.model).items():
-        for weight in weights:
-            if weight.path in trainable:
-                assert part not in run.model.frozen
-                assert not np.array_equal(weight.numpy(), start[weight.path]), weight.path
-            elif "moving_" not in weight.path:
-                assert part in run.model.frozen
-                np.testing.assert_array_equal(weight.numpy(), start[weight.path])
-    (track,) = [track for track in find_tracks(run.data, ignore_progress) if track.subset == "test"]
-    recording = track.read(run.model.sources)
-    separator = TrackSeparator(
-        build_predictor(trained, run.model), run.model, 8, run.scoring.passes
-    )
-    estimates = separator.separate(recording.mix, recording.sample_rate)
-    rate = recording.sample_rate
-    scores = sdr(recording.sources, estimates, rate, rate)
-    assert scores.shape == (len(run.model.sources), 2)
-    assert np.isfinite(scores).all()
+    check_frozen_weights(trained, run)
+    score_test_track(trained, run)
+
+
+class Killed(Exception):
+    """The end of a training without a last checkpoint, as by a signal."""
+
+
+@pytest.mark.usefixtures("run_eagerly")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")  # of the data
+@pytest.mark.parametrize("name", DEMUCS)
+def test_demucs_resumes_bit_exactly_after_a_kill_and_is_scored(name, tiny, tmp_path):
+    """The training ends after its second step, before the checkpoint of that step.
+
+    Its weights at that moment are those of a training that is not interrupted.
+    """
+    sizes = {"num_initial_filters": 4, "checkpoint_minutes": 0, **SIZES.get(name, {})}
+    run = make_small_run(name, tiny, **sizes)
+    assert run.augmentation.changes_sources
+    store = prepare(run.data, ignore_progress)
+    steps = []
+
+    def end_after_two_steps():
+        steps.append(1)
+        if len(steps) == 2:
+            raise Killed
+
+    folder = TrainingFolder(tmp_path, {})
+    killed = TrainingRun(run, store, folder, Record(), check_interrupted=end_after_two_steps)
+    with pytest.raises(Killed):
+        killed.train()
+    checkpoint = read_newest_checkpoint(tmp_path, print)
+    assert checkpoint.state.step == 1
+    resumed = TrainingRun(run, store, replace(folder, checkpoint=checkpoint), Record()).train()
+    for weight, wanted in zip(resumed.separator.weights, killed.step.model.weights, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), wanted.numpy(), weight.path)
+    check_frozen_weights(resumed.separator, run)
+    score_test_track(resumed.separator, run)

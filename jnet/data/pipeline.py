@@ -54,8 +54,7 @@ def make_training_batches(
     DataError
         If a training track is shorter than an excerpt with the largest time shift.
     """
-    shift = augmentation.shift_samples(settings.sample_rate)
-    refuse_short_tracks(store, settings.output_samples, shift)
+    refuse_short_tracks(store, settings, augmentation)
     excerpts = Excerpts(store, "train", settings)
 
     def cut(step):

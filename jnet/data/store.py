@@ -20,8 +20,10 @@ import numpy as np
 from jnet.audio.headers import check_is_file
 from jnet.data.tracks import MIXTURE, Track
 from jnet.errors import DataError
+from jnet.settings.augmentation import AugmentationSettings
 from jnet.settings.data import SUBSETS, DataSettings
 from jnet.system.files import refuse_unfit_name
+from Models.Settings import ModelSettings
 
 FORMAT_VERSION = 1
 RESAMPLER = "soxr HQ"
@@ -177,18 +179,22 @@ def description_path(folder: Path, track: Track | StoredTrack) -> Path:
     return folder / track.subset / f"{track.name}.npy.json"
 
 
-def refuse_short_tracks(store: Store, num_samples: int, shift: int = 0) -> None:
+def refuse_short_tracks(
+    store: Store, settings: ModelSettings, augmentation: AugmentationSettings
+) -> None:
     """Raise `DataError` for a training track that is shorter than an excerpt and its time shift.
 
     Parameters
     ----------
     store : Store
         The prepared tracks.
-    num_samples : int
-        Length of an excerpt in samples.
-    shift : int
-        The largest time shift of a source in samples.
+    settings : ModelSettings
+        The model, whose outputs have the length of an excerpt.
+    augmentation : AugmentationSettings
+        The largest time shift of a source.
     """
+    num_samples = settings.output_samples
+    shift = augmentation.shift_samples(settings.sample_rate)
     shifted = f" and {shift} of cfg.shift_seconds" if shift else ""
     for track in store.subset("train"):
         if track.frames < num_samples + shift:

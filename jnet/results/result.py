@@ -42,8 +42,12 @@ class TrainingFacts:
     steps: int | None = None
 
     def list_differences(self, other: "TrainingFacts", ignored: Collection[str]) -> list[str]:
-        """Return the differences between two trainings, except in the `ignored` entries."""
-        keys = (self.entries.keys() | other.entries.keys()) - {*ignored}
+        """Return the differences between two trainings, except in the `ignored` entries.
+
+        An entry that only one record has is newer than the other record, which was made as with the
+        default of the entry. If a run changed it, its label says so.
+        """
+        keys = (self.entries.keys() & other.entries.keys()) - {*ignored}
         found = [
             f"{key} {self.entries.get(key)} and {other.entries.get(key)}"
             for key in sorted(keys)

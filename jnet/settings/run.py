@@ -119,10 +119,23 @@ def check_whole_track(key: str, value: bool, model: ModelSettings) -> None:
         )
 
 
-def make_training_fingerprint(settings: RunSettings, store_name: str) -> Fingerprint:
+def make_training_fingerprint(
+    settings: RunSettings, store_name: str, ancestor: str | None = None
+) -> Fingerprint:
     """Return the fingerprint of a training: all entries, the seed and the data that affect weights.
 
-    `store_name` is the name of the store, which contains a hash of its content.
+    Parameters
+    ----------
+    settings : RunSettings
+        The settings of the run.
+    store_name : str
+        The name of the store, which contains a hash of its content.
+    ancestor : str, optional
+        The SHA-256 of the weights with which the training starts, instead of their path.
+
+    Returns
+    -------
+    Fingerprint
     """
     effects = SHAPE, WEIGHTS
     return make_fingerprint(
@@ -130,6 +143,7 @@ def make_training_fingerprint(settings: RunSettings, store_name: str) -> Fingerp
             **values_affecting(settings.model, *effects),
             **values_affecting(settings.training, *effects),
             **values_affecting(settings.augmentation, *effects),
+            "init_from": ancestor,
             "seed": settings.model.seed,
             "store": store_name,
         }

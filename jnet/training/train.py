@@ -11,12 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from safetensors.numpy import load_file
 from tqdm import tqdm
 
 from jnet.data.excerpts import draw_batch
 from jnet.data.pipeline import make_training_batches, make_validation_batches
 from jnet.data.store import Store
-from jnet.errors import RunFailed
+from jnet.errors import RunFailed, WeightsError
 from jnet.names import BEST_WEIGHTS
 from jnet.settings.run import RunSettings
 from jnet.training.checkpoints import Checkpoint, State, Tensors, save_checkpoint
@@ -24,10 +25,11 @@ from jnet.training.curves import Curves, Record
 from jnet.training.losses import build_validation_loss
 from jnet.training.resume import TrainingFolder
 from jnet.training.schedule import Progress
-from jnet.training.step import build_training_step
+from jnet.training.step import TrainingStep, build_training_step
 from jnet.weights.files import load_weights, refuse_other_tensors, save_weights
-from jnet.weights.manifests import hash_file
+from jnet.weights.manifests import hash_file, manifest_path, optimizer_path, read_manifest
 from Models.Build import build
+from Models.Settings import ModelSettings
 
 STEPS_PER_CHECK = 50  # a check for failed steps waits for the device
 
@@ -111,6 +113,8 @@ class TrainingRun:
         if claimed.checkpoint is not None:
             self.resume(claimed.checkpoint)
         else:
+            if self.training.init_from is not None:
+                load_ancestor(self.step, self.model, Path(self.training.init_from))
             self.save()  # reports a full disk now, and lets the first epoch be resumed
 
     def train(self) -> TrainingResult:
@@ -174,12 +178,16 @@ class TrainingRun:
         progress = self.state.progress.after_epoch(validation, self.training.epoch_steps)
         self.state = replace(self.state, progress=progress, epoch_steps=0, loss_sum=0.0)
         if progress.improved:
-            facts = {"stage": progress.stage, "epoch": progress.epoch, "step": progress.step}
-            store = self.store.folder.name
+            facts: dict[str, Any] = {
+                "stage": progress.stage,
+                "epoch": progress.epoch,
+                "step": progress.step,
+            }
+            facts |= {"store": self.store.folder.name}
+            if ancestor := self.claimed.fingerprint.get("init_from"):
+                facts["ancestor"] = ancestor
             model = self.step.model
-            save_weights(
-                model, self.model, self.weights, validation_loss=validation, store=store, **facts
-            )
+            save_weights(model, self.model, self.weights, validation_loss=validation, **facts)
         self.report_epoch(loss, validation, pace)
         if progress.stage_is_over(self.training):
             self.end_stage()
@@ -317,6 +325,44 @@ class TrainingRun:
             f"validation {validation:.6g}  {speed}{'best' if progress.improved else patience}",
             flush=True,
         )
+
+
+def load_ancestor(step: TrainingStep, settings: ModelSettings, path: Path) -> None:
+    """Load the weights with which a training starts, and their optimizer state if there is one.
+
+    The optimizer state of frozen weights is not used.
+
+    Parameters
+    ----------
+    step : TrainingStep
+    settings : ModelSettings
+    path : Path
+        The weights file.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing or damaged or belongs to another model.
+    """
+    load_weights(step.model, settings, path)
+    stated = read_manifest(path).get("optimizer")
+    if stated is None:
+        return
+    state = optimizer_path(path)
+    if not state.is_file() or hash_file(state) != stated:
+        raise WeightsError(
+            f"{state}: is missing or does not match the manifest {manifest_path(path).name}: "
+            f"convert the weights again"
+        )
+    variables = step.collect_variables()["training"]
+    tensors = load_file(state)
+    moments = {
+        name: variable
+        for name, variable in variables.items()
+        if name.endswith(("_momentum", "_velocity", "/iteration"))
+    }
+    kept = {name: tensor for name, tensor in tensors.items() if name in moments}
+    assign_tensors(moments, kept, state)
 
 
 def assign_tensors(variables: Mapping[str, keras.Variable], tensors: Tensors, place: Path) -> None:

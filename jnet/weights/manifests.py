@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jnet.errors import ConfigError, WeightsError
+from Models.Entries import SHAPE, values_affecting
 from Models.Networks import settings_from_manifest
 from Models.Settings import ModelSettings
 
@@ -22,6 +23,11 @@ BYTES_PER_WEIGHT = 4
 def manifest_path(path: Path) -> Path:
     """Return the path of the manifest of a weights file."""
     return path.with_suffix(".json")
+
+
+def optimizer_path(path: Path) -> Path:
+    """Return the path of the optimizer's state that belongs to converted weights."""
+    return path.with_suffix(f".optimizer{SUFFIX}")
 
 
 def waiting_path(path: Path) -> Path:
@@ -98,6 +104,17 @@ def read_settings(path: Path) -> ModelSettings:
             f"weights, but {path.name} has {size} bytes, so one of them is damaged: replace both"
         )
     return settings
+
+
+def check_ancestor(path: str | None, settings: ModelSettings) -> str | None:
+    """Return the SHA-256 of the weights with which a training starts; None without a path.
+
+    Raises `WeightsError` if they do not fit the model.
+    """
+    if path is None:
+        return None
+    refuse_another_model(Path(path), read_settings(Path(path)), values_affecting(settings, SHAPE))
+    return str(read_manifest(Path(path))["sha256"])
 
 
 def refuse_another_model(path: Path, stored: ModelSettings, wanted: Mapping[str, Any]) -> None:
