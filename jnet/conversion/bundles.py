@@ -25,7 +25,7 @@ class Bundle(Mapping[str, np.ndarray]):
         try:
             self.reader = tf.train.load_checkpoint(str(prefix))
             self.shapes = self.reader.get_variable_to_shape_map()
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except Exception as error:  # TensorFlow raises errors of many types
             raise self.describe(error) from error
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -33,7 +33,7 @@ class Bundle(Mapping[str, np.ndarray]):
             raise KeyError(name)
         try:
             return np.asarray(self.reader.get_tensor(name))
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except Exception as error:  # such as IndexError for a short file
             raise self.describe(error) from error
 
     def __iter__(self) -> Iterator[str]:

@@ -17,7 +17,6 @@ import numpy as np
 
 from jnet.errors import WeightsError
 
-LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # after the pickle's first bytes
 MAX_PICKLE_BYTES = 2**24
 DTYPES = {
     "FloatStorage": "<f4",
