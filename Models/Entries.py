@@ -87,17 +87,30 @@ def used_with(key: str, value: Any) -> Use:
     return Use(key, lambda other: other == value, f"cfg.{key}={value}")
 
 
+REQUIRED = object()  # marks entries that every record has
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A declared entry: its name in the config, its check, its effect and when it is used."""
+    """A declared entry: its name in the config, its check, its effect and when it is used.
+
+    Records from before the entry existed imply the value `absent`.
+    """
 
     key: str
     check: Check
     affects: Effect
     use: Use | None
+    absent: Any
 
 
-def entry(check: Check, affects: Effect, key: str | None = None, use: Use | None = None) -> Any:
+def entry(
+    check: Check,
+    affects: Effect,
+    key: str | None = None,
+    use: Use | None = None,
+    absent: Any = REQUIRED,
+) -> Any:
     """Declare a dataclass field as a config entry.
 
     Parameters
@@ -110,13 +123,16 @@ def entry(check: Check, affects: Effect, key: str | None = None, use: Use | None
         The name of the entry in the config; by default the name of the field.
     use : Use, optional
         The condition under which the entry is used; by default it is always used.
+    absent : Any, optional
+        The value that records imply which were made before the entry existed.
 
     Returns
     -------
     dataclasses.Field
         The field, with the declaration in its metadata.
     """
-    return dataclasses.field(metadata={"check": check, "affects": affects, "key": key, "use": use})
+    declared = {"check": check, "affects": affects, "key": key, "use": use, "absent": absent}
+    return dataclasses.field(metadata=declared)
 
 
 def get_entries(settings: Any) -> dict[str, Entry]:

@@ -7,8 +7,22 @@ from typing import Any
 
 from jnet.names import count_things
 from jnet.reports.documents import Document
-from jnet.reports.tables import DAGGER, Line, collect_numbers, format_scores_table, make_runs_table
-from jnet.results.published import ALL, Numbers, PaperTable, read_paper_rows
+from jnet.reports.tables import (
+    DAGGER,
+    Line,
+    collect_numbers,
+    format_losses_table,
+    format_scores_table,
+    make_runs_table,
+)
+from jnet.results.published import (
+    ALL,
+    STANDARD_ERROR,
+    VALIDATION_LOSS,
+    Numbers,
+    PaperTable,
+    read_paper_rows,
+)
 from jnet.results.recorded import SourceResults
 from jnet.results.result import Result, list_differences, select_complete
 from jnet.scoring.score_table import EXPLANATIONS, FAMILIES, HEADINGS
@@ -214,6 +228,9 @@ def make_table_document(
     lines = name_apart(lines)
     models = [line.name() for line in lines]
     tables = {title: format_scores_table(numbers, models, cells) for title, cells in layout.items()}
+    if table.losses:
+        title = f"{VALIDATION_LOSS}, best over the training"
+        tables[title] = format_losses_table(table, lines)
     explanation = [text for name, text in EXPLANATIONS.items() if family in (name, "both")]
     missing = [line.row for line in lines if not line.runs]
     return Document(
@@ -230,7 +247,7 @@ def make_table_document(
                 for line in lines
                 if line.notes
             ],
-            "Tracks and runs": list(list_run_notes(lines)),
+            "Tracks and runs": list(list_run_notes(lines, table.spread)),
             "Models without a run": [f"{row}: {find_command(row, results)}" for row in missing],
             "Results not used": [*left_out, *hidden],
         },
@@ -238,8 +255,11 @@ def make_table_document(
     )
 
 
-def list_run_notes(lines: Sequence[Line]) -> Iterator[str]:
-    """Yield notes on the tracks of each line, on infinite scores and on the meaning of ±."""
+def list_run_notes(lines: Sequence[Line], spread: str) -> Iterator[str]:
+    """Yield notes on the tracks of each line, on infinite scores and on the meaning of ±.
+
+    `spread` is that of the `PaperTable`.
+    """
     results = [(line.row, result) for line in lines for result in line.runs]
     rows: dict[str, dict[str, None]] = {}  # a dict as an ordered set
     for row, result in results:
@@ -250,7 +270,10 @@ def list_run_notes(lines: Sequence[Line]) -> Iterator[str]:
         if count := result.count_infinities():
             yield f"{result.label}: {count} scores in {result.origin} are infinite and count as NaN"
     if any(len(line.runs) > 1 for line in lines):
-        yield "our scores are means over runs, followed by ± their standard deviation (n − 1)"
+        meaning = "their standard deviation (n − 1)"
+        if spread == STANDARD_ERROR:
+            meaning = "the standard error: their standard deviation (n − 1) / √n"
+        yield f"our scores are means over runs, followed by ± {meaning}"
 
 
 def find_command(row: str, results: Sequence[Result]) -> str:

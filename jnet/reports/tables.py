@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jnet.reports.documents import Document
-from jnet.results.published import ALL, Number, PaperTable
+from jnet.results.published import ALL, FOUR_SOURCES, STANDARD_ERROR, Number, PaperTable
 from jnet.results.result import Result
 from jnet.scoring.score_table import (
     EXPLANATIONS,
@@ -21,13 +21,8 @@ from jnet.scoring.score_table import (
 from jnet.scoring.statistics import STATISTICS, compute_statistics
 from jnet.scoring.track_scores import METRICS
 
+L1 = "waveform_l1"  # the value of `cfg.loss` of the absolute error
 DAGGER = "†"  # marks models that are not comparable with the paper's
-FOUR_SOURCES = (
-    "drums",
-    "bass",
-    "other",
-    "vocals",
-)  # the column `all` is the mean over these sources
 NOT_PUBLISHED = Number(np.nan, np.nan, "")
 
 
@@ -84,8 +79,8 @@ def collect_numbers(table: PaperTable, lines: Sequence[Line], names: Sequence[st
     Returns
     -------
     pandas.DataFrame
-        `ours` is the mean over runs and `deviation` its standard deviation (n − 1; NaN for fewer
-        than two runs). `difference` is ours minus the paper's, NaN if they are not comparable.
+        `ours` is the mean over runs and `deviation` that of `compute_spread`. `difference` is ours
+        minus the paper's, NaN if they are not comparable.
     """
     return pd.DataFrame(
         {
@@ -140,11 +135,45 @@ def compare_statistics(
         yield {
             "statistic": name,
             "ours": ours,
-            "deviation": np.std(values, ddof=1) if len(values) > 1 else np.nan,
+            "deviation": compute_spread(values, table.spread),
             "published": published.value,
             "published_deviation": published.deviation,
             "difference": np.nan if line.notes else ours - published.value,
         }
+
+
+def compute_spread(values: Sequence[float], spread: str) -> float:
+    """Return the standard deviation of runs (n − 1), or the standard error of their mean.
+
+    `spread` is that of a `PaperTable`. NaN for fewer than two runs.
+    """
+    if len(values) < 2:
+        return float("nan")
+    divisor = len(values) ** 0.5 if spread == STANDARD_ERROR else 1.0
+    return float(np.std(values, ddof=1)) / divisor
+
+
+def format_losses_table(table: PaperTable, lines: Sequence[Line]) -> pd.DataFrame:
+    """Return the best validation losses of each line beside the printed ones.
+
+    Only trainings with the same loss as the paper, the absolute error, have a value.
+    """
+
+    def format_loss(value: float, note: str = "") -> str:
+        return note or (MISSING if np.isnan(value) else f"{value:.3f}")
+
+    rows = []
+    for line in lines:
+        trainings = [run.training for run in line.runs if run.training is not None]
+        ours = [
+            training.validation_loss
+            for training in trainings
+            if training.entries.get("loss") == L1 and training.validation_loss is not None
+        ]
+        printed = table.losses.get(line.row, NOT_PUBLISHED)
+        published = format_loss(printed.value, printed.note)
+        rows.append((line.name(), format_loss(float(np.mean(ours or np.nan))), published))
+    return pd.DataFrame(rows, columns=["model", "ours", "published"]).set_index("model")
 
 
 def join_csv_values(values: Iterable[Any]) -> str:

@@ -8,7 +8,10 @@ from jnet.reports.figures.catalogue import SOURCES_OF_PAIRS
 from jnet.results.published import find_paper_table, read_paper_rows
 
 FIGURES = tuple(SOURCES_OF_PAIRS)
-TABLES = ("table1", "table2", "table3", "waveunet_table2", "waveunet_table3")
+TABLES = (
+    *("table1", "table2", "table3", "waveunet_table2", "waveunet_table3"),
+    *("demucs_table1", "demucs_ablations"),
+)
 RANK = "rank"
 TARGETS = (*FIGURES, *TABLES, RANK)
 # Config entries that each row sets; the command line may not set them.

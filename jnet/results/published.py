@@ -3,14 +3,17 @@
 import csv
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jnet.errors import DataError, suggest_nearest
 
 FOLDER = Path(__file__).parent / "published"
-ALL = "all"  # the column of the mean over all sources
+ALL = "all"  # the column of the mean over the four sources
+FOUR_SOURCES = ("drums", "bass", "other", "vocals")  # in the order of Demucs' tables
+VALIDATION_LOSS = "L1 loss on the validation set"  # a metric of Demucs' ablation table
+STANDARD_ERROR = "standard error"  # the meaning of ± in some tables
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,11 @@ class PaperTable:
     columns : sequence of str
         Sources and `all`.
     metric : str
-        The table's only metric.
+        The table's only metric of the test set.
+    spread : str
+        The meaning of ± over runs: `STANDARD_ERROR`, or standard deviation if it is empty.
+    losses : mapping of str to Number
+        The printed validation losses by row; empty if there are none.
     """
 
     command: str
@@ -51,6 +58,8 @@ class PaperTable:
     numbers: Numbers
     columns: Sequence[str]
     metric: str
+    spread: str = ""
+    losses: Mapping[str, Number] = field(default_factory=dict)
 
     def list_rows(self) -> list[str]:
         """Return the names of the models."""
@@ -118,11 +127,13 @@ def read_paper_tables() -> dict[str, PaperTable]:
     """Read the tables by the command of Report.py that prints them."""
     tables = {}
     for line in read_csv("tables.csv"):
-        printed = read_numbers(line["file"])[line["table"]]
+        numbers = read_numbers(line["file"])[line["table"]]
+        losses = {key[0]: number for key, number in numbers.items() if key[2] == VALIDATION_LOSS}
+        printed = {key: number for key, number in numbers.items() if key[2] != VALIDATION_LOSS}
         columns = list(dict.fromkeys(column for _, column, *_ in printed))
         (metric,) = {metric for *_, metric, _ in printed}
-        command = line["command"]
-        tables[command] = PaperTable(command, line["title"], printed, columns, metric)
+        command, title, spread = (line[key] for key in ("command", "title", "spread"))
+        tables[command] = PaperTable(command, title, printed, columns, metric, spread, losses)
     return tables
 
 

@@ -20,7 +20,11 @@ from jnet.results.published import find_row, read_musdb18_test_tracks
 from jnet.results.result import CHANGED, Result, TrainingFacts, check_consistency, read_folder
 from jnet.scoring.statistics import read_summary
 from jnet.scoring.track_scores import parse_track
-from jnet.settings.run import config_keys_affecting, model_keys_affecting
+from jnet.settings.run import (
+    config_keys_affecting,
+    model_keys_affecting,
+    select_training_entries,
+)
 from Models.Entries import SCORES, SHAPE, WEIGHTS
 
 SCORING_EXPERIMENTS = ("training", "evaluation")  # the experiments that score tracks
@@ -301,8 +305,9 @@ def load_result(run: Run, label: str | None = None, trained: Trainings | None = 
 def read_training(training: Run) -> TrainingFacts:
     """Return how a recorded training trained its weights."""
     result = training.result()
-    entries = {key: training.cfg()[key] for key in TRAINING_ENTRIES & training.cfg().keys()}
-    return TrainingFacts(entries, result.get("store"), result.get("steps"))
+    entries = select_training_entries(training.cfg())
+    loss = result.get("validation_loss")
+    return TrainingFacts(entries, result.get("store"), result.get("steps"), loss)
 
 
 def read_model_entries(run: Run) -> Mapping[str, Any] | None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from jnet.errors import DataError
 from jnet.names import TRACK_SCORES, count_things
-from jnet.results.published import ALL, read_musdb18_test_tracks
-from jnet.scoring.track_scores import TrackScores, list_names, read_track
+from jnet.results.published import ALL, FOUR_SOURCES, read_musdb18_test_tracks
+from jnet.scoring.track_scores import TrackScores, list_names, name_track, read_track
 
 # The subfolders in which museval and this project write the JSONs of the test set.
 SUBFOLDERS = ("test", f"{TRACK_SCORES}/test", "")
@@ -35,19 +35,18 @@ class TrainingFacts:
         The name of the prepared data, which has a hash of its content.
     steps : int or None
         The number of training steps.
+    validation_loss : float or None
+        The best loss on the validation set.
     """
 
     entries: Mapping[str, Any]
     store: str | None = None
     steps: int | None = None
+    validation_loss: float | None = None
 
     def list_differences(self, other: "TrainingFacts", ignored: Collection[str]) -> list[str]:
-        """Return the differences between two trainings, except in the `ignored` entries.
-
-        An entry that only one record has is newer than the other record, which was made as with the
-        default of the entry. If a run changed it, its label says so.
-        """
-        keys = (self.entries.keys() & other.entries.keys()) - {*ignored}
+        """Return the differences between two trainings, except in the `ignored` entries."""
+        keys = (self.entries.keys() | other.entries.keys()) - {*ignored}
         found = [
             f"{key} {self.entries.get(key)} and {other.entries.get(key)}"
             for key in sorted(keys)
@@ -183,7 +182,7 @@ def list_training_differences(first: Result, second: Result, ignored: Collection
 
 
 def read_folder(folder: Path, label: str | None = None) -> Result:
-    """Read all museval JSONs of a folder.
+    """Read all museval JSONs of a folder, `.json` or `.json.gz`.
 
     The JSONs are in the first of `SUBFOLDERS` that has any. Hidden files are ignored. Raises
     `DataError` for a folder without JSONs and for tracks that `check_consistency` rejects.
@@ -191,12 +190,18 @@ def read_folder(folder: Path, label: str | None = None) -> Result:
     if not folder.is_dir():
         raise DataError(f"{folder}: does not exist: correct the path")
     for place in (folder / below for below in SUBFOLDERS):
-        paths = sorted(path for path in place.glob("*.json") if not path.name.startswith("."))
+        found = (*place.glob("*.json"), *place.glob("*.json.gz"))
+        paths = sorted(path for path in found if not path.name.startswith("."))
         if paths:
             break
     else:
         raise DataError(
             f"{folder}: contains no museval JSONs, neither directly nor in its subfolder test"
+        )
+    names = [name_track(path) for path in paths]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(
+            f"{place}: has both {twice[0]}.json and {twice[0]}.json.gz: remove one of them"
         )
     tracks = tuple(read_track(path) for path in paths)
     check_consistency(tracks, str(place))
@@ -314,7 +319,7 @@ def list_differences(result: Result, columns: Collection[str]) -> tuple[str, ...
     seconds = result.tracks[0].window_seconds
     if seconds not in (WINDOW_SECONDS, None):
         reasons.append(f"windows of {seconds:g} s, not of {WINDOW_SECONDS:g} s")
-    targets, wanted = sorted(result.targets), sorted({*columns} - {ALL})
+    targets, wanted = sorted(result.targets), sorted({*columns} - {ALL} or FOUR_SOURCES)
     if targets != wanted:
         reasons.append(
             f"scored with the targets {', '.join(targets)}, the paper with {', '.join(wanted)}"

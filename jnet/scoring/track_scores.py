@@ -4,7 +4,9 @@ Reading a truncated file, or a file with a window that has no value for a metric
 with the file's name.
 """
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -20,6 +22,8 @@ METRICS = ("SDR", "SIR", "SAR", "ISR")  # in the order of museval's JSON
 # museval's order of targets.
 TARGET_ORDER = ("vocals", "accompaniment", "drums", "bass", "other")
 DECIMALS = 5  # of the scores in museval's JSON
+MAX_JSON_BYTES = 2**28  # of a decompressed file; an hour of four targets has 3 MB
+MUSDB18_RATE = 44100  # Hz; museval states windows in samples if it is not told the sample rate
 NAMES_SHOWN = 5  # number of tracks that an error names
 
 
@@ -118,15 +122,27 @@ def write_track(scores: TrackScores, path: Path, hop_seconds: float) -> TrackSco
 
 
 def read_track(path: Path) -> TrackScores:
-    """Read a track's scores from a museval JSON.
+    """Read a track's scores from a museval JSON, which may be compressed (`.json.gz`).
 
     Raises `DataError`, with the file's name, if the file cannot be read or is not a museval JSON.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    return parse_track(content, path.stem, str(path))
+        if path.suffix == ".gz":
+            with gzip.open(path) as file:
+                content = file.read(MAX_JSON_BYTES + 1)
+        else:
+            content = path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read: {reason}") from error
+    if path.suffix == ".gz" and len(content) > MAX_JSON_BYTES:
+        raise DataError(f"{path}: has more than {MAX_JSON_BYTES} bytes, which no track needs")
+    return parse_track(content, name_track(path), str(path))
+
+
+def name_track(path: Path) -> str:
+    """Return the name of the track of a museval JSON, compressed or not."""
+    return path.name.removesuffix(".gz").removesuffix(".json")
 
 
 def parse_track(content: bytes, name: str, place: str) -> TrackScores:
@@ -195,6 +211,8 @@ def parse_scores(document: Any, name: str) -> TrackScores:
         row[np.isinf(row)] = np.nan
     lengths = np.unique(parse_score_row(durations))  # NaN where a window has no duration
     window_seconds = float(lengths[0]) if np.isfinite(lengths).all() and len(lengths) == 1 else None
+    if window_seconds == MUSDB18_RATE:
+        window_seconds = 1.0
     return TrackScores(name, targets, mixture, infinities, window_seconds)
 
 

@@ -22,11 +22,11 @@ class AugmentationSettings:
     The defaults are those of the Wave-U-Net (its paper, Section 4.1): gains only.
     """
 
-    gains: tuple[float, ...] = entry(check_gains, affects=WEIGHTS)
-    flip_sign: bool = entry(switch, affects=WEIGHTS)
-    swap_channels: bool = entry(switch, affects=WEIGHTS)
-    shift_seconds: float = entry(not_negative, affects=WEIGHTS)
-    remix_group: int = entry(whole(at_least=1), affects=WEIGHTS)
+    gains: tuple[float, ...] = entry(check_gains, affects=WEIGHTS, absent=[0.7, 1.0])
+    flip_sign: bool = entry(switch, affects=WEIGHTS, absent=False)
+    swap_channels: bool = entry(switch, affects=WEIGHTS, absent=False)
+    shift_seconds: float = entry(not_negative, affects=WEIGHTS, absent=0.0)
+    remix_group: int = entry(whole(at_least=1), affects=WEIGHTS, absent=1)
 
     @property
     def changes_sources(self) -> bool:

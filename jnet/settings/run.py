@@ -12,10 +12,12 @@ from jnet.settings.scoring import ScoringSettings
 from jnet.settings.training import TrainingSettings
 from jnet.system.claims import Fingerprint, make_fingerprint
 from Models.Entries import (
+    REQUIRED,
     SHAPE,
     WEIGHTS,
     Effect,
     from_entries,
+    get_entries,
     keys_affecting,
     suggest_nearest,
     values_affecting,
@@ -165,6 +167,23 @@ def config_keys_affecting(*effects: Effect) -> frozenset[str]:
     """Return the names of all config entries with one of `effects`, for all networks."""
     common = (keys_affecting(settings, *effects) for settings in list_common_settings())
     return model_keys_affecting(*effects).union(*common)
+
+
+def select_training_entries(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a recorded config that affect the weights of its network.
+
+    Entries that are newer than the record have the value that it implies.
+    """
+    network = NETWORKS.get(entries.get("network", ""))
+    own = {network[0]} if network else {settings for settings, _ in NETWORKS.values()}
+    declared = [
+        each
+        for settings in (*own, *list_common_settings())
+        for each in get_entries(settings).values()
+        if each.affects in (SHAPE, WEIGHTS)
+    ]
+    implied = {each.key: each.absent for each in declared if each.absent is not REQUIRED}
+    return implied | {each.key: entries[each.key] for each in declared if each.key in entries}
 
 
 def model_keys_affecting(*effects: Effect) -> frozenset[str]:

@@ -51,7 +51,7 @@ class TrainingSettings:
     train_passes: int = entry(whole(at_least=1), affects=WEIGHTS)
     identity_weight: float = entry(not_negative, affects=WEIGHTS)
     precision: str = entry(one_of(PRECISIONS), affects=WEIGHTS)
-    init_from: str | None = entry(optional(path), affects=WEIGHTS)
+    init_from: str | None = entry(optional(path), affects=WEIGHTS, absent=None)
     stage_start: str = entry(one_of(STAGE_STARTS), affects=WEIGHTS, use=LATER_STAGES)
     output_path: str = entry(path, affects=NOTHING)
     checkpoint_minutes: float | None = entry(optional(not_negative), affects=NOTHING)
