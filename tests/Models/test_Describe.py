@@ -8,7 +8,12 @@ import pytest
 
 from Config import DEFAULTS, config_ingredient, make_run_settings
 from Models.Build import build
-from Models.Describe import describe, multiply_adds, multiply_adds_per_second
+from Models.Describe import (
+    describe,
+    multiply_adds,
+    multiply_adds_per_second,
+    training_memory,
+)
 
 TINY = {
     **DEFAULTS,
@@ -224,3 +229,20 @@ def test_a_res_path_at_the_deepest_level_reaches_further_than_the_bottleneck(uni
     measured, computed, samples = measure_receptive_field({**TINY, "res_path_units": units})
     assert samples > computed + 8
     assert computed == measured
+
+
+def test_multiply_adds_of_an_lstm_are_those_of_its_four_gates():
+    inputs = keras.Input((7, 3))
+    layer = keras.layers.LSTM(5, return_sequences=True)
+    layer(inputs)
+    assert multiply_adds(layer) == 7 * 4 * (3 * 5 + 5 * 5)
+
+
+def test_memory_of_a_training_step_counts_weights_moments_and_outputs():
+    inputs = keras.Input((10, 2))
+    outputs = keras.layers.Conv1D(4, 3, padding="same")(inputs)
+    model = keras.Model(inputs, keras.ops.relu(outputs))
+    weights = 3 * 2 * 4 + 4
+    assert training_memory(model) == (4 * 4 * weights, 4 * 10 * (2 + 4 + 4))
+    model.layers[1].kernel.trainable = False
+    assert training_memory(model)[0] == 4 * (weights + 3 * 4)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from jnet.data.excerpts import (
     ALIGNMENT,
     SAMPLES_AT_ONCE,
+    Changes,
     Draw,
     Excerpts,
     add_sources,
@@ -122,3 +123,52 @@ def test_tensorflow_uses_a_batch_without_copying_it():
     for array, tensor in zip(arrays, tensors, strict=True):
         assert array.ctypes.data % ALIGNMENT == 0
         assert np.from_dlpack(tensor).ctypes.data == array.ctypes.data
+
+
+@pytest.mark.parametrize("normalizes", [False, True])
+@pytest.mark.parametrize(("num_input", "num_output"), [(200, 200), (257, 101)])
+def test_changed_sources_are_equal_to_a_plain_implementation(num_input, num_output, normalizes):
+    """Gain and sign, shift, and swap of each source, then the exchange between excerpts."""
+    settings = make_settings(num_input, num_output, (3, 2))
+    settings.normalizes_tracks = normalizes
+    store = StoreInMemory([500, 901, 700], (3, 2))
+    random = np.random.default_rng(1)
+    tracks, offsets = random.integers(0, 3, 8), random.integers(0, 300, 8)
+    gains = random.uniform(-1, 1, (8, 3)).astype(np.float32)
+    shifts = random.integers(0, 90, (8, 3))
+    swaps = random.random((8, 3)) < 0.5
+    origins = np.stack([random.permutation(8) for _ in range(3)], axis=1)
+    draw = Draw(tracks, offsets, gains, Changes(shifts, swaps, origins))
+    mix, sources = Excerpts(store, "train", settings).batch(draw)
+    before = (num_input - num_output) // 2
+    for index in range(8):
+        window = np.zeros((num_input, 3, 2))
+        for source in range(3):
+            origin = origins[index, source]
+            track = store.tracks[tracks[origin]]
+            samples = track.scale * store.samples[tracks[origin]].astype(np.float64)
+            if normalizes:
+                mono = samples.sum(axis=1).mean(axis=1)
+                samples = (samples - mono.mean() / 3) / mono.std(ddof=1)
+            first = offsets[origin] + shifts[origin, source] - before + num_input
+            own = np.pad(samples[:, source], ((num_input, num_input), (0, 0)))
+            own = gains[origin, source] * own[first : first + num_input]
+            window[:, source] = own[:, ::-1] if swaps[origin, source] else own
+        np.testing.assert_allclose(
+            sources[index], window[before:][:num_output], rtol=1e-4, atol=1e-5
+        )
+        np.testing.assert_allclose(mix[index], window.sum(axis=1), rtol=1e-4, atol=1e-5)
+
+
+def test_normalised_mixes_have_no_mean_and_the_deviation_one():
+    settings = make_settings(900, 900, (2, 2))
+    settings.normalizes_tracks = True
+    store = StoreInMemory([900], (2, 2))
+    store.samples[0] //= 4
+    store.samples[0] += 3000
+    excerpts = Excerpts(store, "train", settings)
+    mix, sources = excerpts.batch(Draw(np.array([0]), np.array([0]), np.ones((1, 2), np.float32)))
+    mono = mix[0].mean(axis=1, dtype=np.float64)
+    assert abs(mono.mean()) < 1e-5
+    assert mono.std(ddof=1) == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(sources[0].sum(axis=1), mix[0], rtol=1e-5, atol=1e-6)

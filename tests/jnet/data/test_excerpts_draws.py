@@ -95,3 +95,64 @@ def test_gains_are_uniform_between_0_7_and_1_and_independent():
     assert gains.max() <= 1.0
     assert scipy.stats.kstest(gains.ravel(), "uniform", args=(0.7, 0.3)).pvalue > 1e-4
     assert abs(np.corrcoef(gains.T)[0, 1]) < 5 / np.sqrt(20_000)
+
+
+# Augmentation
+
+CHANGED = {"flip_sign": True, "swap_channels": True, "shift_seconds": 2.0, "remix_group": 4}
+
+
+def test_augmentation_leaves_the_draws_of_excerpts_as_they_are():
+    plain, changed = draw(3), draw(3, **CHANGED, lengths=LENGTHS + 20)
+    assert plain.changes is None
+    np.testing.assert_array_equal(plain.tracks, changed.tracks)
+    np.testing.assert_array_equal(plain.gains, np.abs(changed.gains))
+
+
+def test_changes_depend_on_seed_and_step_only():
+    first, again = (draw(7, **CHANGED) for _ in range(2))
+    for name in ("shifts", "swaps", "origins"):
+        np.testing.assert_array_equal(getattr(first.changes, name), getattr(again.changes, name))
+        others = [draw(8, **CHANGED), draw(7, seed=2, **CHANGED)]
+        for other in others:
+            assert not np.array_equal(getattr(first.changes, name), getattr(other.changes, name))
+
+
+def test_changes_have_the_distributions_of_the_original_code():
+    """Signs and swaps are even, shifts uniform below the maximum, per source."""
+    drawn = draw(0, 20_000, lengths=np.array([400]), **CHANGED)
+    shifts, swaps = drawn.changes.shifts, drawn.changes.swaps
+    assert set(shifts.ravel()) == set(range(20))  # below 2 s at 10 Hz
+    assert scipy.stats.chisquare(np.bincount(shifts.ravel())).pvalue > 1e-4
+    for choices in (swaps, drawn.gains < 0):
+        for source in choices.T:
+            assert scipy.stats.binomtest(int(source.sum()), 20_000, 0.5).pvalue > 1e-4
+        assert abs(np.corrcoef(choices.T)[0, 1]) < 0.03
+    assert (drawn.offsets + shifts.max(axis=1) + 100 <= 400).all()
+
+
+def test_sources_are_exchanged_within_groups_and_independently():
+    origins = draw(0, 4003, **CHANGED).changes.origins
+    groups = origins[:4000].reshape(-1, 4, 2)
+    firsts = 4 * np.arange(1000)[:, np.newaxis, np.newaxis]
+    wanted = np.broadcast_to(firsts + np.arange(4)[:, np.newaxis], groups.shape)
+    np.testing.assert_array_equal(np.sort(groups, axis=1), wanted)
+    np.testing.assert_array_equal(np.sort(origins[4000:], axis=0).T, [[4000, 4001, 4002]] * 2)
+    same = (groups[..., 0] == groups[..., 1]).mean()
+    assert 0.22 < same < 0.28  # a quarter
+    counts = np.bincount((groups[:, 0, 0] - firsts[:, 0, 0]).ravel(), minlength=4)
+    assert scipy.stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_only_the_given_changes_are_drawn():
+    signs = draw(0, 100, flip_sign=True)
+    assert (signs.gains < 0).any()
+    assert not signs.changes.shifts.any()
+    assert not signs.changes.swaps.any()
+    np.testing.assert_array_equal(
+        signs.changes.origins, np.repeat(np.arange(100), 2).reshape(-1, 2)
+    )
+    wide = draw(0, 1000, gains=(0.25, 1.25))
+    assert wide.changes is None
+    assert 0.25 <= wide.gains.min() < 0.3
+    assert 1.2 < wide.gains.max() <= 1.25

@@ -1,12 +1,13 @@
 """Read museval's JSONs: those of SiSEC 2018, and damaged ones."""
 
+import gzip
 import json
 
 import numpy as np
 import pytest
 
 from jnet.errors import DataError
-from jnet.results.result import check_tracks, read_folder
+from jnet.results.result import check_tracks, list_differences, read_folder
 from jnet.scoring.statistics import compute_statistics
 from jnet.scoring.track_scores import read_track
 from tests.jnet.reports.written import museval, write
@@ -129,3 +130,34 @@ def test_an_empty_or_missing_folder_is_named(tmp_path):
         read_folder(tmp_path)
     with pytest.raises(DataError, match="does not exist: correct the path"):
         read_folder(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("folder", "medians"),
+    [
+        ("demucs_seed42", {"drums": 6.25, "bass": 5.83, "other": 4.00, "vocals": 6.08}),
+        ("open_unmix", {"drums": 5.73, "bass": 5.23, "other": 4.02, "vocals": 6.32}),
+    ],
+)
+def test_compressed_jsons_of_demucs_have_the_published_scores(shared_data, folder, medians):
+    result = read_folder(shared_data / "demucs-v1" / folder)
+    assert len(result.tracks) == 50
+    for source, wanted in medians.items():
+        values = [track.targets[source]["SDR"] for track in result.tracks]
+        assert round(compute_statistics(values)["median_over_tracks_of_track_medians"], 2) == wanted
+    assert not list_differences(result, ("drums", "bass", "other", "vocals"))
+
+
+def test_compressed_and_plain_jsons_of_one_track_are_an_error(tmp_path):
+    write(tmp_path / "A", {"One": [1.0], "Two": [2.0]})
+    (path,) = tmp_path.rglob("One.json")
+    compressed = path.with_name("One.json.gz")
+    compressed.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(DataError, match=r"has both One.json and One.json.gz"):
+        read_folder(tmp_path / "A")
+    path.unlink()
+    assert read_folder(tmp_path / "A").track_names == ["One", "Two"]
+    for damaged in (compressed.read_bytes()[:-9], b"x", gzip.compress(b"{")):
+        compressed.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"One.json.gz: (cannot be read|is not a complete)"):
+            read_folder(tmp_path / "A")

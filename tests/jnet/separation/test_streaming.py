@@ -7,6 +7,7 @@ import pytest
 
 from jnet.audio.resampling import resample
 from jnet.separation.streaming import TrackSeparator
+from Models.Networks import make_model_settings
 
 HOP = 1024  # of the tiny model
 
@@ -137,3 +138,41 @@ def test_further_passes_separate_each_estimate_alone(stereo):
     )
     np.testing.assert_allclose(estimates[:, 0], 0.75**3 * mix, rtol=1e-6)
     np.testing.assert_allclose(estimates[:, 1], 0.25**3 * mix, rtol=1e-6)
+
+
+def estimate_constant(mix):
+    """Return the mix, and ones: 1 becomes the deviation plus the mean of the track."""
+    return np.stack([mix, np.ones_like(mix)], axis=2)
+
+
+@pytest.fixture(scope="module")
+def demucs(tiny):
+    sizes = {"num_layers": 2, "num_initial_filters": 2, "num_frames": 1024, "sample_rate": 8000}
+    return make_model_settings({**tiny, **sizes, "network": "demucs"}, seed=1)
+
+
+def crop_context(settings):
+    """Return a model that normalised segments pass unchanged."""
+    context = (settings.input_samples - settings.output_samples) // 2
+    return lambda mix: estimate_constant(mix[:, context : context + settings.output_samples])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_a_track_is_normalised_by_the_mean_and_deviation_of_its_mono_mix(demucs, channels):
+    mix = 0.3 * noise(5000, channels) + 0.1
+    separator = TrackSeparator(crop_context(demucs), demucs, 2)
+    blocks = [mix[:1000], mix[1000:1001], mix[1001:]]
+    stream = separator.stream(channels, demucs.sample_rate, lambda: blocks)
+    parts = [stream(block, False) for block in blocks] + [stream(mix[:0], True)]
+    for estimates in (separator.separate(mix, demucs.sample_rate), np.concatenate(parts)):
+        np.testing.assert_allclose(estimates[:, 0], mix, atol=1e-6)
+        parts_alone = mix.T if channels > 2 else [mix.mean(axis=1)]
+        for channel, mono in enumerate(np.float64(parts_alone)):
+            wanted = mono.mean() + mono.std(ddof=1)
+            np.testing.assert_allclose(estimates[:, 1, channel], wanted, rtol=1e-5)
+
+
+def test_silence_is_separated_into_silence(demucs):
+    separator = TrackSeparator(crop_context(demucs), demucs, 2)
+    estimates = separator.separate(np.zeros((3000, 2), np.float32), demucs.sample_rate)
+    assert np.abs(estimates).max() < 1e-7

@@ -219,3 +219,10 @@ def test_validation_uses_the_current_weights(tiny_settings, tiny_store):
     wanted = np.mean([np.square(track[:, 0]).mean() for track in tracks])
     assert after == pytest.approx(wanted, rel=1e-5)
     assert abs(after - before) > 1e-3 * before
+
+
+def test_the_l1_loss_is_the_mean_absolute_error(batch):
+    _, sources = batch
+    estimates = sources[::-1]
+    wanted = np.mean(np.abs(np.float64(estimates) - sources))
+    assert float(separation_loss(sources, estimates, "waveform_l1")) == pytest.approx(wanted, 1e-6)
