@@ -156,7 +156,8 @@ def build_training_step(
 ) -> TrainingStep:
     """Build a model with random weights and its training step.
 
-    XLA is used on a GPU only: on a CPU it makes the start slower and steps no faster.
+    XLA is used on a GPU only: on a CPU it makes the start slower and steps no faster. Models with
+    layers that XLA cannot compile, such as an LSTM computed by cuDNN, do without it.
 
     Parameters
     ----------
@@ -188,7 +189,8 @@ def build_training_step(
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model = build(settings)
     loss = build_loss(model, settings, training, computation)
-    return TrainingStep(model, optimizer, loss, use_xla=on_gpu)
+    use_xla = on_gpu and all(layer.supports_jit for layer in model.layers)
+    return TrainingStep(model, optimizer, loss, use_xla)
 
 
 def build_loss(
