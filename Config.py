@@ -85,6 +85,7 @@ def cfg():
     train_passes = 1  # passes of separation in training; 2 is progressive learning
     identity_weight = 0.0  # weight of the identity loss, which maps clean sources to themselves
     precision = "float32"  # of training: float32, mixed_bfloat16, mixed_float16 (GPUs)
+    init_from = None  # weights file with which training starts, with its optimizer state if any
     stage_start = "last"  # weights with which the next stage starts: 'last' or 'best'
     output_path = "experiments"  # folder for weights, checkpoints, curves and scores
     checkpoint_minutes = 10  # minutes between checkpoints within an epoch; None: only at its end

@@ -33,19 +33,21 @@ def check_inputs(cfg, seed, experiment_id):
     folder = None if experiment_id is None else folder_name("experiment_id", experiment_id)
     from jnet.data.find import check_data
     from jnet.scoring.scorer import check_scorer
+    from jnet.weights.manifests import check_ancestor
 
     check_scorer(run.scoring)
     check_data(run.data)
+    ancestor = check_ancestor(run.training.init_from, run.model)
     root = Path(run.training.output_path)
     check_writable(root, "give another cfg.output_path")
-    return run, root, folder
+    return run, root, folder, ancestor
 
 
 @ex.main
 def train_and_score(inputs, _run):
     """Prepare missing tracks, train or resume all stages, and score the best weights."""
     ex.print_record()
-    run, root, folder = inputs
+    run, root, folder, ancestor = inputs
     from jnet.data.find import find_tracks
     from jnet.data.preparation import prepare
     from jnet.data.store import refuse_short_tracks
@@ -63,7 +65,8 @@ def train_and_score(inputs, _run):
     from jnet.training.resume import claim_training
     from jnet.training.train import TrainingRun
 
-    run_id, wanted = _run._id or new_run_id(), make_training_fingerprint(run, store.folder.name)
+    run_id = _run._id or new_run_id()
+    wanted = make_training_fingerprint(run, store.folder.name, ancestor)
     with claim_training(root, folder, str(run_id), wanted, print) as claimed:
         print(claimed.describe(), flush=True)
         _run.info["resumed"] = claimed.resumed
@@ -75,13 +78,8 @@ def train_and_score(inputs, _run):
         bar = make_progress_bar("scoring tracks")
         scores = score_model(separator, run, trained.weights, tracks, claimed.folder, _run, bar)
     print(f"weights {trained.weights} sha256 {trained.sha256}")
-    return {
-        "store": store.folder.name,
-        "folder": str(claimed.folder),
-        "resumed": claimed.resumed,
-        **trained.summarize(),
-        "scores": scores,
-    }
+    place = {"store": store.folder.name, "folder": str(claimed.folder), "resumed": claimed.resumed}
+    return {**place, "ancestor": ancestor, **trained.summarize(), "scores": scores}
 
 
 @ex.command(unobserved=True)

@@ -302,6 +302,8 @@ def read_training(training: Run) -> TrainingFacts:
     """Return how a recorded training trained its weights."""
     result = training.result()
     entries = {key: training.cfg()[key] for key in TRAINING_ENTRIES & training.cfg().keys()}
+    if entries.get("init_from") is not None:  # a path; its content decides
+        entries["init_from"] = result.get("ancestor", entries["init_from"])
     return TrainingFacts(entries, result.get("store"), result.get("steps"))
 
 

@@ -119,11 +119,27 @@ def check_whole_track(key: str, value: bool, model: ModelSettings) -> None:
         )
 
 
-def make_training_fingerprint(settings: RunSettings, store_name: str) -> Fingerprint:
+def make_training_fingerprint(
+    settings: RunSettings, store_name: str, ancestor: str | None = None
+) -> Fingerprint:
     """Return the fingerprint of a training: all entries, the seed and the data that affect weights.
 
-    `store_name` is the name of the store, which contains a hash of its content.
+    Parameters
+    ----------
+    settings : RunSettings
+        The settings of the run.
+    store_name : str
+        The name of the store, which contains a hash of its content.
+    ancestor : str, optional
+        The SHA-256 of the weights with which the training starts, if `cfg.init_from` is given. It
+        replaces their path.
+
+    Returns
+    -------
+    Fingerprint
+        All entries in JSON's types.
     """
+    assert (ancestor is None) == (settings.training.init_from is None)
     effects = SHAPE, WEIGHTS
     return make_fingerprint(
         {
@@ -132,6 +148,7 @@ def make_training_fingerprint(settings: RunSettings, store_name: str) -> Fingerp
             **values_affecting(settings.augmentation, *effects),
             "seed": settings.model.seed,
             "store": store_name,
+            "init_from": ancestor,
         }
     )
 

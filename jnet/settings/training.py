@@ -50,6 +50,7 @@ class TrainingSettings:
     loss: str = entry(text, affects=WEIGHTS)
     train_passes: int = entry(whole(at_least=1), affects=WEIGHTS)
     identity_weight: float = entry(not_negative, affects=WEIGHTS)
+    init_from: str | None = entry(optional(path), affects=WEIGHTS)
     precision: str = entry(one_of(PRECISIONS), affects=WEIGHTS)
     stage_start: str = entry(one_of(STAGE_STARTS), affects=WEIGHTS, use=LATER_STAGES)
     output_path: str = entry(path, affects=NOTHING)

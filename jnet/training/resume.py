@@ -35,6 +35,11 @@ class TrainingFolder:
     checkpoint: Checkpoint | None = None
 
     @property
+    def ancestor(self) -> str | None:
+        """The SHA-256 of the weights with which the training starts; None for random weights."""
+        return self.fingerprint.get("init_from")
+
+    @property
     def resumed(self) -> int | str | None:
         """The id of the run that is resumed; None for a new training."""
         return self.checkpoint.state.runs[-1] if self.checkpoint else None

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from jnet.data.excerpts import draw_batch
 from jnet.data.pipeline import make_training_batches, make_validation_batches
 from jnet.data.store import Store
-from jnet.errors import RunFailed
+from jnet.errors import RunFailed, WeightsError
 from jnet.names import BEST_WEIGHTS
 from jnet.settings.run import RunSettings
 from jnet.training.checkpoints import Checkpoint, State, Tensors, save_checkpoint
@@ -24,10 +24,11 @@ from jnet.training.curves import Curves, Record
 from jnet.training.losses import build_validation_loss
 from jnet.training.resume import TrainingFolder
 from jnet.training.schedule import Progress
-from jnet.training.step import build_training_step
-from jnet.weights.files import load_weights, refuse_other_tensors, save_weights
-from jnet.weights.manifests import hash_file
+from jnet.training.step import TrainingStep, build_training_step
+from jnet.weights.files import load_weights, read_optimizer, refuse_other_tensors, save_weights
+from jnet.weights.manifests import hash_file, optimizer_path, read_manifest
 from Models.Build import build
+from Models.Settings import ModelSettings
 
 STEPS_PER_CHECK = 50  # a check for failed steps waits for the device
 
@@ -111,6 +112,9 @@ class TrainingRun:
         if claimed.checkpoint is not None:
             self.resume(claimed.checkpoint)
         else:
+            if self.training.init_from is not None:
+                path = Path(self.training.init_from)
+                load_ancestor(self.step, self.model, path, self.claimed.ancestor)
             self.save()  # reports a full disk now, and lets the first epoch be resumed
 
     def train(self) -> TrainingResult:
@@ -174,7 +178,13 @@ class TrainingRun:
         progress = self.state.progress.after_epoch(validation, self.training.epoch_steps)
         self.state = replace(self.state, progress=progress, epoch_steps=0, loss_sum=0.0)
         if progress.improved:
-            facts = {"stage": progress.stage, "epoch": progress.epoch, "step": progress.step}
+            facts: dict[str, Any] = {
+                "stage": progress.stage,
+                "epoch": progress.epoch,
+                "step": progress.step,
+            }
+            if self.claimed.ancestor is not None:
+                facts["ancestor"] = self.claimed.ancestor
             store = self.store.folder.name
             model = self.step.model
             save_weights(
@@ -317,6 +327,41 @@ class TrainingRun:
             f"validation {validation:.6g}  {speed}{'best' if progress.improved else patience}",
             flush=True,
         )
+
+
+def load_ancestor(
+    step: TrainingStep, settings: ModelSettings, path: Path, sha256: str | None
+) -> None:
+    """Load the weights with which a training starts, and the state of their optimizer.
+
+    Parameters
+    ----------
+    step : TrainingStep
+        The training step, whose variables are assigned.
+    settings : ModelSettings
+        The settings of its model.
+    path : Path
+        The weights file. If there is the state of Adam beside it, the moments of all weights that
+        are trained are loaded, too.
+    sha256 : str or None
+        The SHA-256 of the weights when the run began.
+
+    Raises
+    ------
+    WeightsError
+        If the weights have changed, are damaged, or belong to another model.
+    """
+    if read_manifest(path)["sha256"] != sha256:
+        raise WeightsError(f"{path}: has changed since the start of this run: start it again")
+    load_weights(step.model, settings, path)
+    if state := read_optimizer(path):
+        variables = {
+            name: variable
+            for name, variable in step.collect_variables()["training"].items()
+            if name.endswith(("_momentum", "_velocity", "/iteration"))
+        }
+        tensors = {name: state[name] for name in variables.keys() & state.keys()}
+        assign_tensors(variables, tensors, optimizer_path(path))
 
 
 def assign_tensors(variables: Mapping[str, keras.Variable], tensors: Tensors, place: Path) -> None:
