@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from Models.Entries import ConfigError
+from Models.Foreign import ForeignTensor
 from Models.Settings import WAVEFORM_LOSSES
 
 SeparateFunction = Callable[..., Any]  # (mix, training=False) → estimates
@@ -38,6 +40,13 @@ class Network:
         """
         assert loss in WAVEFORM_LOSSES, "ModelSettings.LOSSES names the losses of a network"
         return model, None
+
+    def map_foreign_tensors(self, settings: Any) -> dict[str, ForeignTensor]:
+        """Return how each weight is made from those of the original code, by its path.
+
+        Raises `ConfigError` for a model that the original code does not have.
+        """
+        raise ConfigError(f"cfg.network is {settings.network!r}: no other weights are known for it")
 
     def make_fast_function(
         self, model: keras.Model, settings: Any, dtype: str

@@ -22,6 +22,7 @@ CONTENTS = {
     "jnet.scoring": "BSS Eval v4, evaluation of a test set",
     "jnet.training": "training step, checkpoints, resuming",
     "jnet.separation": "separation of tracks with a model",
+    "jnet.conversion": "weights of the original implementations",
     "jnet.weights": "weights files and their manifests",
     "jnet.data": "data sets, demo tracks, store, batches",
     "jnet.audio": "reading, writing, resampling of audio files",

@@ -16,6 +16,7 @@ EXPERIMENTS = {
     "Training.py": "training",
     "Evaluate.py": "evaluation",
     "Predict.py": "prediction",
+    "Convert.py": "conversion",
     "Datasets.py": "datasets",
 }
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = ("Training", "Evaluate", "Predict", "Datasets", "Report", "Reproduce")
+SCRIPTS = ("Training", "Evaluate", "Predict", "Convert", "Datasets", "Report", "Reproduce")
 WITHOUT_CONFIG = ("Predict", "Report")  # manifests and records describe their input
 # Packages and modules in the order of imports. Each imports only modules of the rows above and of
 # its own package. The row of a module is that of the longest name that matches.
 LAYERS = (
-    ("Models.Entries",),
+    ("Models.Entries", "Models.Foreign"),
     ("Models.Settings",),
-    ("Models.WaveUnet.Settings", "Models.SpectrogramUnet.Settings"),
+    ("Models.WaveUnet.Settings", "Models.SpectrogramUnet.Settings", "Models.Demucs.Settings"),
     ("Models.Network",),
     ("Models.Networks",),
     ("Models",),
@@ -24,7 +24,7 @@ LAYERS = (
     ("jnet.audio",),
     ("jnet.data",),
     ("jnet.weights",),
-    ("jnet.training", "jnet.separation"),
+    ("jnet.training", "jnet.separation", "jnet.conversion"),
     ("jnet.scoring",),
     ("jnet",),
     ("jnet.results",),
@@ -44,10 +44,11 @@ ALLOWED = {
         "jnet.data.pipeline",
         "jnet.training",
         "jnet.separation.predictor",
+        "jnet.conversion.bundles",
     ),
     "keras": (
         *("Models", "jnet.weights", "jnet.training"),
-        *("jnet.separation.predictor", "jnet.scoring.evaluation"),
+        *("jnet.separation.predictor", "jnet.scoring.evaluation", "jnet.conversion.convert"),
     ),
     "matplotlib": ("jnet.reports.figures",),
     "pymongo": ("jnet.recording",),

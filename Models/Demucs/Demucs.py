@@ -13,6 +13,8 @@ from keras import layers, ops
 
 from Models.Demucs.Resampling import Resample
 from Models.Demucs.Settings import DemucsSettings
+from Models.Demucs.StateDict import map_state_dict
+from Models.Foreign import ForeignTensor
 from Models.Initializers import LayerInitializer, derive_layer_seed
 from Models.Network import Network
 from Models.Settings import ModelSettings
@@ -308,6 +310,9 @@ class Demucs(Network):
         from Models.Demucs.Drawing import draw_network
 
         draw_network(sheet)
+
+    def map_foreign_tensors(self, settings: DemucsSettings) -> dict[str, ForeignTensor]:
+        return map_state_dict(settings)
 
 
 NETWORK = Demucs()

@@ -9,10 +9,12 @@ from typing import Any
 import keras
 from keras import layers
 
+from Models.Foreign import ForeignTensor
 from Models.Network import Network, SeparateFunction
 from Models.WaveUnet.Convolution import Decimate, centre_crop, convolution, convolution_block
 from Models.WaveUnet.InterpolationLayer import upsample
 from Models.WaveUnet.MultiResBlock import multires_block
+from Models.WaveUnet.OriginalNames import map_variables
 from Models.WaveUnet.OutputLayer import estimate_sources
 from Models.WaveUnet.ResPath import res_path
 from Models.WaveUnet.Settings import WaveUnetSettings
@@ -111,6 +113,9 @@ class WaveUnet(Network):
         from Models.WaveUnet.Drawing import draw_network
 
         draw_network(sheet)
+
+    def map_foreign_tensors(self, settings: WaveUnetSettings) -> dict[str, ForeignTensor]:
+        return map_variables(settings)
 
     def make_fast_function(
         self, model: keras.Model, settings: WaveUnetSettings, dtype: str

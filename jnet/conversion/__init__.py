@@ -1,0 +1,1 @@
+"""Conversion of weights of other implementations, without executing anything in their files."""
