@@ -1,4 +1,4 @@
-"""Convert weights of the original implementations: `python Convert.py with input_path=… cfg.M4`."""
+"""Convert original weights: `python Convert.py with cfg.M4 input_path=… output_path=…`."""
 
 from jnet.system.programs import start_program
 
@@ -19,40 +19,49 @@ ex = JNetExperiment("conversion", __file__, [config_ingredient], check_given_ent
 @ex.config
 def config():
     seed = 1  # has no effect on converted weights; recorded in their manifest
-    input_path = None  # PyTorch state dict, or prefix of a TensorFlow 1 checkpoint
-    output_path = None  # weights file to write, .safetensors; its manifest is beside it
-    licence = None  # licence of the weights, for the manifest
+    # a PyTorch state dict, or a TensorFlow 1 checkpoint: its prefix, as in model-123, or a file
+    input_path = None
+    output_path = None  # weights file to write, .safetensors; its .json manifest is beside it
+    licence = None  # licence of the weights, recorded in their manifest
     overwrite = False  # whether to replace existing weights
 
 
 @ex.check("convert_weights")
 def check_inputs(cfg, seed, input_path, output_path, licence, overwrite):
-    """Check the entries and the output file."""
-    from jnet.weights.manifests import SUFFIX
-
-    missing = "nothing to convert: give input_path=…"
-    path = Path(read_text_entry("input_path", input_path, missing))
+    """Check the entries, the input files and the output file."""
+    path = Path(read_text_entry("input_path", input_path, "nothing to convert: give input_path=…"))
     output = Path(
-        read_text_entry("output_path", output_path, f"no output: give output_path=…{SUFFIX}")
+        read_text_entry("output_path", output_path, "no output: give output_path=….safetensors")
     )
+    optional(text)("licence", licence)
+    switch("overwrite", overwrite)
+    settings = make_run_settings(cfg, seed).model
+    from jnet.conversion.sources import find_source
+    from jnet.weights.manifests import SUFFIX, list_weights_files
+
     if output.suffix != SUFFIX:
         raise ConfigError(f"output_path is {str(output)!r}: give a file that ends in {SUFFIX}")
-    if output.exists() and not switch("overwrite", overwrite):
-        raise ConfigError(f"{output}: exists: give another output_path or overwrite=True")
+    for file in list_weights_files(output):
+        if file.exists() and not overwrite:
+            raise ConfigError(f"{file}: exists: give another output_path, or overwrite=True")
+    source = find_source(path)
     check_writable(output.parent, "give another output_path")
-    return path, output, make_run_settings(cfg, seed).model, optional(text)("licence", licence)
+    return source, output, settings
 
 
 @ex.main
-def convert_weights(checked):
-    """Convert weights of the original Wave-U-Net or Demucs, without executing their files."""
-    path, output, settings, licence = checked
+def convert_weights(inputs, licence):
+    """Convert weights of the original Wave-U-Net or Demucs to a weights file and its manifest.
+
+    `cfg` names the model. Adam's state is written beside the weights if the input has it.
+    """
+    source, output, settings = inputs
     from jnet.system.quiet_tensorflow import import_quietly
 
     import_quietly()
     from jnet.conversion.convert import convert
 
-    for file in convert(path, output, settings, licence):
+    for file in convert(source, output, settings, licence):
         print(file)
     if licence is None:
         print("note: the manifest names no licence of the weights: give licence=…")

@@ -37,15 +37,17 @@ def check_inputs(cfg, seed, experiment_id):
 
     check_scorer(run.scoring)
     check_data(run.data)
-    check_writable(Path(run.training.output_path), "give another cfg.output_path")
-    return run, folder, check_ancestor(run.training.init_from, run.model)
+    ancestor = check_ancestor(run.training.init_from, run.model)
+    root = Path(run.training.output_path)
+    check_writable(root, "give another cfg.output_path")
+    return run, root, folder, ancestor
 
 
 @ex.main
 def train_and_score(inputs, _run):
     """Prepare missing tracks, train or resume all stages, and score the best weights."""
     ex.print_record()
-    run, folder, ancestor = inputs
+    run, root, folder, ancestor = inputs
     from jnet.data.find import find_tracks
     from jnet.data.preparation import prepare
     from jnet.data.store import refuse_short_tracks
@@ -54,15 +56,16 @@ def train_and_score(inputs, _run):
     store = prepare(run.data, make_progress_bar("preparing tracks"))
     refuse_short_tracks(store, run.model, run.augmentation)
 
+    # TensorFlow takes seconds to import, so config and data are checked first.
     from jnet.system.quiet_tensorflow import import_quietly
 
-    import_quietly()  # takes seconds, so config and data are checked first
+    import_quietly()
     from jnet.scoring.evaluation import score_model
     from jnet.separation.predictor import build_separator
     from jnet.training.resume import claim_training
     from jnet.training.train import TrainingRun
 
-    run_id, root = _run._id or new_run_id(), Path(run.training.output_path)
+    run_id = _run._id or new_run_id()
     wanted = make_training_fingerprint(run, store.folder.name, ancestor)
     with claim_training(root, folder, str(run_id), wanted, print) as claimed:
         print(claimed.describe(), flush=True)
@@ -72,16 +75,11 @@ def train_and_score(inputs, _run):
         separator = build_separator(
             trained.separator, run.model, run.computing, run.scoring.passes, run.scoring.whole_track
         )
-        bar, weights = make_progress_bar("scoring tracks"), trained.weights
-        scores = score_model(separator, run, weights, tracks, claimed.folder, _run, bar)
-    print(f"weights {weights} sha256 {trained.sha256}")
-    return {
-        "store": store.folder.name,
-        "folder": str(claimed.folder),
-        "resumed": claimed.resumed,
-        **trained.summarize(),
-        "scores": scores,
-    }
+        bar = make_progress_bar("scoring tracks")
+        scores = score_model(separator, run, trained.weights, tracks, claimed.folder, _run, bar)
+    print(f"weights {trained.weights} sha256 {trained.sha256}")
+    place = {"store": store.folder.name, "folder": str(claimed.folder), "resumed": claimed.resumed}
+    return {**place, "ancestor": ancestor, **trained.summarize(), "scores": scores}
 
 
 @ex.command(unobserved=True)

@@ -101,6 +101,7 @@ PRINTING = {
     "Training.py": "print_config",
     "Evaluate.py": "-h",
     "Predict.py": "-h",
+    "Convert.py": "print_config",
     "Datasets.py": "print_config",
     "Report.py": "table1",
     "Reproduce.py": "-h",

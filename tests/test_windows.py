@@ -22,7 +22,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.mark.parametrize(
-    "program", ["Training", "Evaluate", "Predict", "Datasets", "Report", "Reproduce"]
+    "program", ["Training", "Evaluate", "Predict", "Convert", "Datasets", "Report", "Reproduce"]
 )
 def test_a_program_ends_with_one_line_on_windows(program, tmp_path):
     done = subprocess.run(

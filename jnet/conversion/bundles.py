@@ -8,33 +8,47 @@ import tensorflow as tf
 
 from jnet.errors import WeightsError
 
-INDEX = ".index"
+# What TensorFlow raises for damaged files: a file that is cut off is an IndexError.
+DAMAGES = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
 
 class Bundle(Mapping[str, np.ndarray]):
     """The tensors of a checkpoint, which are read when they are used.
 
-    Parameters
-    ----------
-    prefix : Path
-        The path without `.index`.
+    `path` is the prefix of its files, and `size` the number of bytes of all files.
     """
 
-    def __init__(self, prefix: Path):
-        self.prefix = prefix
+    def __init__(self, path: Path, size: int):
+        self.path, self.size = path, size
         try:
-            self.reader = tf.train.load_checkpoint(str(prefix))
+            self.reader = tf.train.load_checkpoint(str(path))
             self.shapes = self.reader.get_variable_to_shape_map()
-        except Exception as error:  # TensorFlow raises errors of many types
+            self.dtypes = self.reader.get_variable_to_dtype_map()
+        except DAMAGES as error:
             raise self.describe(error) from error
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.shapes:
             raise KeyError(name)
+        dtype = self.dtypes[name]
+        if not (dtype.is_floating or dtype.is_integer):
+            raise WeightsError(
+                f"{self.path}: the tensor {name} has the type {dtype.name}, not numbers: replace "
+                f"the files"
+            )
+        # TensorFlow allocates a tensor before it reads it.
+        if np.prod(self.shapes[name], dtype=object) * dtype.size > self.size:
+            raise WeightsError(
+                f"{self.path}: the tensor {name} of shape {self.shapes[name]} is larger than the "
+                f"files: replace them"
+            )
         try:
             return np.asarray(self.reader.get_tensor(name))
-        except Exception as error:  # such as IndexError for a short file
+        except DAMAGES as error:
             raise self.describe(error) from error
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shapes  # Mapping would read the tensor
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)
@@ -45,24 +59,4 @@ class Bundle(Mapping[str, np.ndarray]):
     def describe(self, error: Exception) -> WeightsError:
         """Return the error for a checkpoint that cannot be read."""
         reason = " ".join(str(error).split())
-        return WeightsError(f"{self.prefix}{INDEX}: cannot be read: {reason}: replace the files")
-
-
-def list_bundle_files(prefix: Path) -> list[Path]:
-    """Return the index and data files of a checkpoint.
-
-    Raises `WeightsError` if one of them is missing.
-    """
-    index = Path(f"{prefix}{INDEX}")
-    data = sorted(prefix.parent.glob(f"{glob_escape(prefix.name)}.data-*-of-*"))
-    count = int(data[0].name.rpartition("-of-")[2]) if data else 1
-    wanted = [Path(f"{prefix}.data-{part:05}-of-{count:05}") for part in range(count)]
-    for path in (index, *wanted):
-        if not path.is_file():
-            raise WeightsError(f"{path}: is missing: put it beside {prefix.name}.*")
-    return [index, *wanted]
-
-
-def glob_escape(name: str) -> str:
-    """Return a name with the special characters of patterns escaped."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+        return WeightsError(f"{self.path}: is damaged ({reason}): replace its files")

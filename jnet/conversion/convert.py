@@ -1,8 +1,5 @@
 """Conversion of weights of the original implementations to a weights file and its manifest."""
 
-import math
-import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from jnet.conversion.bundles import INDEX, Bundle, list_bundle_files
-from jnet.conversion.torch_files import read_torch_file
+from jnet.conversion.sources import Source
 from jnet.errors import WeightsError
 from jnet.system.files import replaced, writing
 from jnet.weights.files import save_weights, write_tensors
@@ -21,22 +17,26 @@ from Models.Foreign import ForeignTensor
 from Models.Networks import import_network
 from Models.Settings import ModelSettings
 
-PYTORCH, TENSORFLOW = "PyTorch state dict", "TensorFlow 1 checkpoint"
-LEGACY_BEGIN = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # of torch.save before version 1.6
-ADAM = {"momentum": "Adam", "velocity": "Adam_1"}  # our and TensorFlow's names of the moments
-BETA_1, BETA_2 = 0.9, 0.999
-SMALLEST_POWER = 1e-30  # smaller powers of β have lost digits, or are 0
+SOLVER = "separator_solver/"  # the scope of the original Wave-U-Net's optimizer
+MOMENTS = {"Adam": "momentum", "Adam_1": "velocity"}  # TensorFlow's and our names
+POWERS = {"beta1_power": 0.9, "beta2_power": 0.999}  # after t steps βᵗ⁺¹
+GLOBAL_STEP = "global_step"
+MAX_STEPS = 2**17  # after fewer steps, both powers are zero in float32
+SMALLEST_POWER = 1e-37  # smaller numbers have lost digits in float32, or are zero
 
 Tensors = Mapping[str, np.ndarray]
+Mapped = Mapping[str, ForeignTensor]  # how each weight is made, by its path
 
 
-def convert(path: Path, output: Path, settings: ModelSettings, licence: str | None) -> list[Path]:
-    """Convert weights and write them, their manifest, and the optimizer's state if there is one.
+def convert(
+    source: Source, output: Path, settings: ModelSettings, licence: str | None
+) -> list[Path]:
+    """Convert weights and write them, their manifest, and Adam's state if the source has it.
 
     Parameters
     ----------
-    path : Path
-        A PyTorch file, or a TensorFlow 1 checkpoint: its prefix or one of its files.
+    source : Source
+        The weights of another implementation.
     output : Path
         The weights file to write.
     settings : ModelSettings
@@ -52,145 +52,41 @@ def convert(path: Path, output: Path, settings: ModelSettings, licence: str | No
     Raises
     ------
     WeightsError
-        If a file is missing or damaged, or the tensors do not belong to the model. The message
-        names the file or the tensor.
+        If a file is damaged, or the tensors do not belong to the model. The message names the file
+        or the tensor.
     ConfigError
-        If no other weights are known for the model.
+        If no weights of other implementations are known for the model.
     """
     mapped = import_network(settings).map_foreign_tensors(settings)
-    files, tensors, file_format = read_foreign(path)
-    refuse_unused_tensors(path, tensors, mapped)
+    tensors = source.read()
+    adam = match_names(source.path, tensors, mapped)
     model = build(settings)
     for weight in model.weights:
-        weight.assign(make_weight(path, tensors, mapped[weight.path], tuple(weight.shape)))
+        weight.assign(make_weight(source.path, tensors, mapped[weight.path], weight))
     facts: dict[str, Any] = {
-        "origin": {"format": file_format, "files": {file.name: hash_file(file) for file in files}},
+        "origin": {
+            "format": source.format,
+            "files": {file.name: hash_file(file) for file in source.files},
+        },
         "licence": licence,
     }
-    written = [output]
+    state_file, written = optimizer_path(output), [output]
+    state = read_adam(source.path, tensors, mapped, adam, model)
     with writing(output, remedy="free disk space and start again"):
         output.parent.mkdir(parents=True, exist_ok=True)
-    if state := read_adam(path, tensors, mapped, model):
-        written.append(optimizer_path(output))
-        place = written[-1]
-        remedy = "free disk space and start again"
-        with writing(place, remedy=remedy), replaced(place) as temporary:
-            write_tensors(temporary, state)
-        facts["optimizer"] = hash_file(written[-1])
-    return [*written, save_weights(model, settings, output, **facts)]
+        if state:
+            with replaced(state_file) as temporary:
+                write_tensors(temporary, state)
+            facts["optimizer"] = hash_file(state_file)
+            written.append(state_file)
+    manifest = save_weights(model, settings, output, **facts)
+    if not state:
+        state_file.unlink(missing_ok=True)  # of weights that were replaced
+    return [*written, manifest]
 
 
-def read_foreign(path: Path) -> tuple[list[Path], Tensors, str]:
-    """Read the tensors of another implementation.
-
-    Returns
-    -------
-    files : list of Path
-        All files of the weights.
-    tensors : Tensors
-        The tensors by name.
-    file_format : str
-        The format, for the manifest.
-    """
-    if path.is_file() and zipfile.is_zipfile(path):
-        return [path], read_torch_file(path), PYTORCH
-    prefix = Path(re.sub(r"\.(index|data-\d+-of-\d+)$", "", str(path)))
-    if path.is_file() and prefix == path:
-        with path.open("rb") as file:
-            is_legacy = file.read(len(LEGACY_BEGIN)) == LEGACY_BEGIN
-        if is_legacy:
-            raise WeightsError(
-                f"{path}: has the format of PyTorch before version 1.6: load and save the state "
-                f"dict with a newer PyTorch"
-            )
-        raise WeightsError(
-            f"{path}: is neither a file of torch.save nor of a TensorFlow checkpoint: give "
-            f"another input_path"
-        )
-    if not Path(f"{prefix}{INDEX}").is_file() and not list(prefix.parent.glob(f"{prefix.name}.*")):
-        raise WeightsError(f"{path}: does not exist: correct the input_path")
-    return list_bundle_files(prefix), Bundle(prefix), TENSORFLOW
-
-
-def refuse_unused_tensors(
-    path: Path, tensors: Tensors, mapped: Mapping[str, ForeignTensor]
-) -> None:
-    """Raise `WeightsError` for a missing tensor, and for one that the model does not have.
-
-    Tensors of other scopes, such as those of an optimizer, are ignored.
-
-    Parameters
-    ----------
-    path : Path
-        The file, for the error message.
-    tensors : Tensors
-        The tensors of the file.
-    mapped : Mapping[str, ForeignTensor]
-        The tensors that the model needs.
-    """
-
-    def scope(name: str) -> str:
-        return re.split(r"[/.]", name)[0]
-
-    wanted = {name for tensor in mapped.values() for name in tensor.names}
-    scopes = {scope(name) for name in wanted}
-    if missing := sorted(wanted - {*tensors}):
-        raise WeightsError(
-            f"{path}: has no tensor {missing[0]}, which the model needs: give the entries of the "
-            f"model that was trained"
-        )
-    if unused := sorted(name for name in {*tensors} - wanted if scope(name) in scopes):
-        raise WeightsError(
-            f"{path}: has the tensor {unused[0]}, which the model does not have: give the entries "
-            f"of the model that was trained"
-        )
-
-
-def make_weight(
-    path: Path, tensors: Tensors, foreign: ForeignTensor, shape: tuple[int, ...]
-) -> np.ndarray:
-    """Return a weight, made from the tensors of another implementation.
-
-    Parameters
-    ----------
-    path : Path
-        The file, for the error message.
-    tensors : Tensors
-        The tensors of the file.
-    foreign : ForeignTensor
-        How the weight is made.
-    shape : tuple of int
-        The shape of the weight.
-
-    Returns
-    -------
-    numpy.ndarray
-        The weight in float32.
-
-    Raises
-    ------
-    WeightsError
-        If a tensor has another shape or type, or is not finite.
-    """
-    parts = [tensors[name] for name in foreign.names]
-    try:
-        weight = np.asarray(foreign.convert(*parts), np.float32)
-    except (IndexError, ValueError, TypeError):
-        weight = np.empty(0, np.float32)
-    if weight.shape != shape:
-        raise WeightsError(
-            f"{path}: the tensor {foreign.names[0]} has the shape {parts[0].shape}, which does not "
-            f"fit the shape {shape} of the model: give the entries of the model that was trained"
-        )
-    if not np.isfinite(weight).all():
-        raise WeightsError(f"{path}: the tensor {foreign.names[0]} has values that are not finite")
-    return weight
-
-
-def read_adam(
-    path: Path, tensors: Tensors, mapped: Mapping[str, ForeignTensor], model: keras.Model
-) -> dict[str, np.ndarray]:
-    """Return the state of Adam under the names of our checkpoints; empty if there is none.
+def match_names(path: Path, tensors: Tensors, mapped: Mapped) -> dict[str, str]:
+    """Check the names of the tensors and return those of Adam's state.
 
     Parameters
     ----------
@@ -198,63 +94,201 @@ def read_adam(
         The file, for error messages.
     tensors : Tensors
         The tensors of the file.
-    mapped : Mapping[str, ForeignTensor]
-        The tensors of each weight.
+    mapped : Mapped
+        How each weight of the model is made.
+
+    Returns
+    -------
+    dict of str to str
+        The names of the tensors of Adam's state, by the name without the scope of the optimizer.
+
+    Raises
+    ------
+    WeightsError
+        If a tensor of the model is missing, or a tensor belongs neither to the model nor to Adam.
+    """
+    remedy = "give the entries of the model that was trained, such as cfg.M4"
+    wanted = {name for foreign in mapped.values() for name in foreign.names}
+    if missing := sorted(wanted - tensors.keys()):
+        raise WeightsError(f"{path}: has no tensor {missing[0]}, which the model needs: {remedy}")
+    state: dict[str, str] = {}
+    for name in sorted(tensors.keys() - wanted):
+        key = name.removeprefix(SOLVER)
+        weight, _, kind = key.rpartition("/")
+        is_moment = weight in wanted and kind in MOMENTS
+        if key in state or not (is_moment or key in (*POWERS, GLOBAL_STEP)):
+            raise WeightsError(
+                f"{path}: has the tensor {name[:200]}, which the model does not have: {remedy}"
+            )
+        state[key] = name
+    return state
+
+
+def make_weight(
+    path: Path, tensors: Tensors, foreign: ForeignTensor, weight: keras.Variable
+) -> np.ndarray:
+    """Return the value of a weight, made from the tensors of another implementation.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for error messages.
+    tensors : Tensors
+        The tensors of the file.
+    foreign : ForeignTensor
+        How the weight is made.
+    weight : keras.Variable
+        The weight, which is not changed.
+
+    Returns
+    -------
+    numpy.ndarray
+        The value in float32.
+
+    Raises
+    ------
+    WeightsError
+        If a tensor has another shape, or is not finite.
+    """
+    shape, parts = tuple(weight.shape), []
+    for name in foreign.names:
+        parts.append(tensors[name])
+        # Converting a larger tensor could select a part of it, and a smaller one be repeated.
+        if parts[-1].size != np.prod(shape, dtype=int):
+            raise describe_shape(path, name, parts[-1], weight)
+    try:
+        with np.errstate(over="ignore"):  # the result is not finite
+            value = np.asarray(foreign.convert(*parts), np.float32)
+    except (IndexError, ValueError) as error:
+        raise describe_shape(path, foreign.names[0], parts[0], weight) from error
+    if value.shape != shape:
+        raise describe_shape(path, foreign.names[0], parts[0], weight)
+    if not np.isfinite(value).all():
+        raise WeightsError(
+            f"{path}: the tensor {foreign.names[0]} has values that are not finite: convert other "
+            f"weights"
+        )
+    return value
+
+
+def describe_shape(
+    path: Path, name: str, tensor: np.ndarray, weight: keras.Variable
+) -> WeightsError:
+    """Return the error for a tensor of another shape.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        The name of the tensor.
+    tensor : numpy.ndarray
+        The tensor.
+    weight : keras.Variable
+        The weight that should be made from it.
+
+    Returns
+    -------
+    WeightsError
+    """
+    return WeightsError(
+        f"{path}: the tensor {name} has the shape {[*tensor.shape]}, which does not fit the shape "
+        f"{[*weight.shape]} of {weight.path}: give the entries of the model that was trained"
+    )
+
+
+def read_adam(
+    path: Path, tensors: Tensors, mapped: Mapped, names: Mapping[str, str], model: keras.Model
+) -> dict[str, np.ndarray]:
+    """Return the state of Adam under the names of `TrainingStep.collect_variables`.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for error messages.
+    tensors : Tensors
+        The tensors of the file.
+    mapped : Mapped
+        How each weight of the model is made.
+    names : mapping of str to str
+        The names of the tensors of Adam's state, from `match_names`.
     model : keras.Model
         The model.
 
     Returns
     -------
     dict of str to numpy.ndarray
+        Empty if the file has no state of Adam.
 
     Raises
     ------
     WeightsError
-        If only a part of the state is there.
+        If a part of the state is missing or invalid.
     """
-    moments = {
-        name: [full for full in tensors if full.endswith(f"/{suffix}")]
-        for name, suffix in ADAM.items()
-    }
-    if not any(moments.values()):
+    if names.keys() <= {GLOBAL_STEP}:
         return {}
-    state: dict[str, np.ndarray] = {}
+    state = {}
     for weight in model.weights:
         foreign = mapped[weight.path]
-        for name, suffix in ADAM.items():
-            endings = [f"{original}/{suffix}" for original in foreign.names]
-            found = [[full for full in moments[name] if full.endswith(f"/{e}")] for e in endings]
-            if not all(len(names) == 1 for names in found):
-                raise WeightsError(
-                    f"{path}: has no tensor {endings[0]}, the state of Adam is incomplete"
-                )
-            moment = ForeignTensor(tuple(names[0] for names in found), foreign.convert)
-            key = f"optimizer/{weight.path.replace('/', '_')}_{name}"
-            state[key] = make_weight(path, tensors, moment, tuple(weight.shape))
-    return {**state, "optimizer/iteration": np.asarray(count_steps(path, tensors), np.int64)}
+        for kind, ours in MOMENTS.items():
+            moments = [find_state(path, names, f"{name}/{kind}") for name in foreign.names]
+            key = f"optimizer/{weight.path.replace('/', '_')}_{ours}"
+            moment = ForeignTensor(tuple(moments), foreign.convert)
+            state[key] = make_weight(path, tensors, moment, weight)
+    numbers = {}
+    for key in (*POWERS, *({GLOBAL_STEP} & names.keys())):
+        number = tensors[find_state(path, names, key)]
+        if number.shape != ():
+            raise WeightsError(f"{path}: the tensor {key} is not a number: replace the files")
+        numbers[key] = number.item()
+    steps = count_steps(path, numbers)
+    return {**state, "optimizer/iteration": np.asarray(steps, np.int64)}
 
 
-def count_steps(path: Path, tensors: Tensors) -> int:
-    """Return the number of Adam's steps, from the powers βᵗ⁺¹ after t steps, or the global step.
+def find_state(path: Path, names: Mapping[str, str], key: str) -> str:
+    """Return the full name of a tensor of Adam's state; raise `WeightsError` if it is missing."""
+    if key not in names:
+        raise WeightsError(
+            f"{path}: has no tensor {SOLVER}{key}, so the state of Adam is incomplete: replace the "
+            f"files"
+        )
+    return names[key]
 
-    After many steps the powers are 0, and Adam no longer depends on the number of steps.
+
+def count_steps(path: Path, numbers: Mapping[str, float]) -> int:
+    """Return the number of Adam's steps, which follows from the powers of β₁ and β₂.
+
+    The global step of the training may differ. It counts only if the powers are zero after many
+    steps; the steps of Adam then no longer depend on their number.
 
     Parameters
     ----------
     path : Path
         The file, for error messages.
-    tensors : Tensors
-        The tensors of the file.
+    numbers : mapping of str to float
+        The powers, and the global step if the file has it.
 
     Returns
     -------
     int
+
+    Raises
+    ------
+    WeightsError
+        If the powers do not belong to the same number of steps.
     """
-    for beta, key in ((BETA_2, "beta2_power"), (BETA_1, "beta1_power")):
-        for name in tensors:
-            if name.rpartition("/")[2] == key and SMALLEST_POWER < tensors[name] <= 1:
-                return round(math.log(float(tensors[name])) / math.log(beta)) - 1
-    for name in tensors:
-        if name.rpartition("/")[2] == "global_step":
-            return int(tensors[name])
-    raise WeightsError(f"{path}: has neither beta2_power nor global_step, Adam's number of steps")
+    # TensorFlow multiplies in float32 after every step, and so do these tables.
+    tables = {
+        key: np.multiply.accumulate(np.full(MAX_STEPS, beta, np.float32))
+        for key, beta in POWERS.items()
+    }
+    steps = int(np.argmin(abs(tables["beta2_power"] - numbers["beta2_power"])))
+    for key, table in tables.items():
+        if not np.isclose(numbers[key], table[steps], rtol=1e-4, atol=SMALLEST_POWER):
+            raise WeightsError(
+                f"{path}: its {key} is {numbers[key]:g}, and Adam with β {POWERS[key]} would have "
+                f"{table[steps]:g} after {steps} steps: it was trained otherwise, replace the files"
+            )
+    if numbers["beta2_power"] > SMALLEST_POWER:
+        return steps
+    return max(steps, int(numbers.get(GLOBAL_STEP, 0)))

@@ -1,9 +1,9 @@
 """The plan of a target: which required scores are recorded, and which runs are missing.
 
-A recorded training counts for a row if it was completed with the same seed, the same data and the
-same values of all config entries that affect weights. A recorded evaluation counts if it scored
-the weights of that training on the test set with the same values of all config entries that
-affect scores.
+A recorded training counts for a row if it was completed with the same seed, the same data, the same
+weights at its start and the same values of all config entries that affect weights. A recorded
+evaluation counts if it scored the weights of that training on the test set with the same values of
+all config entries that affect scores.
 """
 
 import json
@@ -102,6 +102,7 @@ def find_statuses(requirements: Sequence[Requirement], runs: Sequence[Run]) -> l
             run.run_id: judge_training(requirement, run, evaluations)
             for run in trainings[requirement.key]
             if is_same_data(requirement, run)
+            and run.result().get("ancestor") == requirement.ancestor
         }
         for requirement in requirements
     ]

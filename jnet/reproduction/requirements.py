@@ -11,6 +11,7 @@ from jnet.data.preparation import find_store_name, is_complete
 from jnet.reproduction.targets import Row
 from jnet.settings.data import DataSettings
 from jnet.settings.run import config_keys_affecting, make_run_settings
+from jnet.weights.manifests import check_ancestor
 from Models.Entries import SCORES, SHAPE, WEIGHTS, Effect
 
 # Returns all `cfg` entries with their values, given the words after `with`.
@@ -32,6 +33,8 @@ class Requirement:
     data : DataSettings
     store : str or None
         The name of the store; None if the data is not on this machine.
+    ancestor : str or None
+        The SHA-256 of the weights with which the training starts (`cfg.init_from`).
     """
 
     row: Row
@@ -42,6 +45,7 @@ class Requirement:
     scoring: Mapping[str, Any]
     data: DataSettings
     store: str | None
+    ancestor: str | None = None
 
     @property
     def key(self) -> str:
@@ -117,9 +121,12 @@ def list_requirements(
             (f"cfg.{config}", *words, *row.words) for config in (row.trained_as, row.scored_as)
         )
         training, scoring = resolve(training_words), resolve(scoring_words)
-        data = make_run_settings(training, seed=0).data
+        run = make_run_settings(training, seed=0)
+        data, ancestor = run.data, check_ancestor(run.training.init_from, run.model)
         store = find_store(data)
         for seed in seeds:
             seeded = (*training_words, f"seed={seed}"), (*scoring_words, f"seed={seed}")
-            requirements.append(Requirement(row, seed, *seeded, training, scoring, data, store))
+            requirements.append(
+                Requirement(row, seed, *seeded, training, scoring, data, store, ancestor)
+            )
     return requirements

@@ -306,6 +306,8 @@ def read_training(training: Run) -> TrainingFacts:
     """Return how a recorded training trained its weights."""
     result = training.result()
     entries = select_training_entries(training.cfg())
+    if entries.get("init_from") is not None:  # a path; its content decides
+        entries["init_from"] = result.get("ancestor", entries["init_from"])
     loss = result.get("validation_loss")
     return TrainingFacts(entries, result.get("store"), result.get("steps"), loss)
 

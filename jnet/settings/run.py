@@ -133,21 +133,24 @@ def make_training_fingerprint(
     store_name : str
         The name of the store, which contains a hash of its content.
     ancestor : str, optional
-        The SHA-256 of the weights with which the training starts, instead of their path.
+        The SHA-256 of the weights with which the training starts, if `cfg.init_from` is given. It
+        replaces their path.
 
     Returns
     -------
     Fingerprint
+        All entries in JSON's types.
     """
+    assert (ancestor is None) == (settings.training.init_from is None)
     effects = SHAPE, WEIGHTS
     return make_fingerprint(
         {
             **values_affecting(settings.model, *effects),
             **values_affecting(settings.training, *effects),
             **values_affecting(settings.augmentation, *effects),
-            "init_from": ancestor,
             "seed": settings.model.seed,
             "store": store_name,
+            "init_from": ancestor,
         }
     )
 
@@ -182,8 +185,18 @@ def select_training_entries(entries: Mapping[str, Any]) -> dict[str, Any]:
         for each in get_entries(settings).values()
         if each.affects in (SHAPE, WEIGHTS)
     ]
-    implied = {each.key: each.absent for each in declared if each.absent is not REQUIRED}
-    return implied | {each.key: entries[each.key] for each in declared if each.key in entries}
+    recorded = {each.key: entries[each.key] for each in declared if each.key in entries}
+    return imply_new_entries() | recorded
+
+
+def imply_new_entries() -> dict[str, Any]:
+    """Return the values of entries that records imply which are older than the entries."""
+    return {
+        each.key: each.absent
+        for settings in list_common_settings()
+        for each in get_entries(settings).values()
+        if each.absent is not REQUIRED
+    }
 
 
 def model_keys_affecting(*effects: Effect) -> frozenset[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jnet.errors import WeightsError
 from jnet.names import BEST_WEIGHTS, SCORES
+from jnet.settings.run import imply_new_entries
 from jnet.system.claims import Fingerprint, Work, claim_folder, find_differing_keys
 from jnet.training.checkpoints import (
     CHECKPOINTS_FOLDER,
@@ -33,6 +34,11 @@ class TrainingFolder:
     folder: Path
     fingerprint: Fingerprint
     checkpoint: Checkpoint | None = None
+
+    @property
+    def ancestor(self) -> str | None:
+        """The SHA-256 of the weights with which the training starts; None for random weights."""
+        return self.fingerprint.get("init_from")
 
     @property
     def resumed(self) -> int | str | None:
@@ -112,7 +118,12 @@ def claim_training(
 def read_fingerprint(folder: Path) -> Fingerprint | None:
     """Return the fingerprint of the training in `folder`, or None if there is no training."""
     checkpoint = read_newest_state(folder)
-    return checkpoint.fingerprint if checkpoint else None
+    return complete_fingerprint(checkpoint) if checkpoint else None
+
+
+def complete_fingerprint(checkpoint: Checkpoint) -> Fingerprint:
+    """Return the fingerprint of a training, with the implied values of entries newer than it."""
+    return {**imply_new_entries(), **checkpoint.fingerprint}
 
 
 def find_trainings(root: Path, fingerprint: Fingerprint) -> list[Path]:
@@ -123,7 +134,7 @@ def find_trainings(root: Path, fingerprint: Fingerprint) -> list[Path]:
     trainings = []
     for path in root.glob(f"*/{CHECKPOINTS_FOLDER}"):
         checkpoint = read_newest_state(path.parent)
-        if checkpoint is None or find_differing_keys(checkpoint.fingerprint, fingerprint):
+        if checkpoint is None or find_differing_keys(complete_fingerprint(checkpoint), fingerprint):
             continue
         is_unfinished = not (path.parent / SCORES).exists()
         trainings.append((is_unfinished, checkpoint.folder.stat().st_mtime, path.parent))

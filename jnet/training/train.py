@@ -11,7 +11,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from safetensors.numpy import load_file
 from tqdm import tqdm
 
 from jnet.data.excerpts import draw_batch
@@ -26,8 +25,8 @@ from jnet.training.losses import build_validation_loss
 from jnet.training.resume import TrainingFolder
 from jnet.training.schedule import Progress
 from jnet.training.step import TrainingStep, build_training_step
-from jnet.weights.files import load_weights, refuse_other_tensors, save_weights
-from jnet.weights.manifests import hash_file, manifest_path, optimizer_path, read_manifest
+from jnet.weights.files import load_weights, read_optimizer, refuse_other_tensors, save_weights
+from jnet.weights.manifests import hash_file, optimizer_path, read_manifest
 from Models.Build import build
 from Models.Settings import ModelSettings
 
@@ -114,7 +113,8 @@ class TrainingRun:
             self.resume(claimed.checkpoint)
         else:
             if self.training.init_from is not None:
-                load_ancestor(self.step, self.model, Path(self.training.init_from))
+                path = Path(self.training.init_from)
+                load_ancestor(self.step, self.model, path, self.claimed.ancestor)
             self.save()  # reports a full disk now, and lets the first epoch be resumed
 
     def train(self) -> TrainingResult:
@@ -183,11 +183,13 @@ class TrainingRun:
                 "epoch": progress.epoch,
                 "step": progress.step,
             }
-            facts |= {"store": self.store.folder.name}
-            if ancestor := self.claimed.fingerprint.get("init_from"):
-                facts["ancestor"] = ancestor
+            if self.claimed.ancestor is not None:
+                facts["ancestor"] = self.claimed.ancestor
+            store = self.store.folder.name
             model = self.step.model
-            save_weights(model, self.model, self.weights, validation_loss=validation, **facts)
+            save_weights(
+                model, self.model, self.weights, validation_loss=validation, store=store, **facts
+            )
         self.report_epoch(loss, validation, pace)
         if progress.stage_is_over(self.training):
             self.end_stage()
@@ -327,42 +329,39 @@ class TrainingRun:
         )
 
 
-def load_ancestor(step: TrainingStep, settings: ModelSettings, path: Path) -> None:
-    """Load the weights with which a training starts, and their optimizer state if there is one.
-
-    The optimizer state of frozen weights is not used.
+def load_ancestor(
+    step: TrainingStep, settings: ModelSettings, path: Path, sha256: str | None
+) -> None:
+    """Load the weights with which a training starts, and the state of their optimizer.
 
     Parameters
     ----------
     step : TrainingStep
+        The training step, whose variables are assigned.
     settings : ModelSettings
+        The settings of its model.
     path : Path
-        The weights file.
+        The weights file. If there is the state of Adam beside it, the moments of all weights that
+        are trained are loaded, too.
+    sha256 : str or None
+        The SHA-256 of the weights when the run began.
 
     Raises
     ------
     WeightsError
-        If a file is missing or damaged or belongs to another model.
+        If the weights have changed, are damaged, or belong to another model.
     """
+    if read_manifest(path)["sha256"] != sha256:
+        raise WeightsError(f"{path}: has changed since the start of this run: start it again")
     load_weights(step.model, settings, path)
-    stated = read_manifest(path).get("optimizer")
-    if stated is None:
-        return
-    state = optimizer_path(path)
-    if not state.is_file() or hash_file(state) != stated:
-        raise WeightsError(
-            f"{state}: is missing or does not match the manifest {manifest_path(path).name}: "
-            f"convert the weights again"
-        )
-    variables = step.collect_variables()["training"]
-    tensors = load_file(state)
-    moments = {
-        name: variable
-        for name, variable in variables.items()
-        if name.endswith(("_momentum", "_velocity", "/iteration"))
-    }
-    kept = {name: tensor for name, tensor in tensors.items() if name in moments}
-    assign_tensors(moments, kept, state)
+    if state := read_optimizer(path):
+        variables = {
+            name: variable
+            for name, variable in step.collect_variables()["training"].items()
+            if name.endswith(("_momentum", "_velocity", "/iteration"))
+        }
+        tensors = {name: state[name] for name in variables.keys() & state.keys()}
+        assign_tensors(variables, tensors, optimizer_path(path))
 
 
 def assign_tensors(variables: Mapping[str, keras.Variable], tensors: Tensors, place: Path) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load_file, save
 
 from jnet.errors import WeightsError
 from jnet.system.files import replaced, write_json, writing
 from jnet.weights.manifests import (
     FORMAT_VERSION,
+    find_optimizer_file,
     find_weights_file,
     hash_file,
     manifest_path,
@@ -113,6 +114,18 @@ def load_weights(separator: keras.Model, settings: ModelSettings, path: Path) ->
                 variable.assign(tensors.get_tensor(variable.path))
     except SafetensorError as error:
         raise WeightsError(f"{path}: is damaged ({error}): replace it") from error
+
+
+def read_optimizer(path: Path) -> dict[str, np.ndarray]:
+    """Read the optimizer's state beside converted weights; empty if their manifest names none.
+
+    Raises `WeightsError` if it is missing or damaged.
+    """
+    file = find_optimizer_file(path)
+    try:
+        return {} if file is None else load_file(file)
+    except SafetensorError as error:
+        raise WeightsError(f"{file}: is damaged ({error}): replace it") from error
 
 
 def refuse_other_tensors(place: Path, stored: Mapping[str, str], wanted: Mapping[str, str]) -> None:

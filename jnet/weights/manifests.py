@@ -26,8 +26,13 @@ def manifest_path(path: Path) -> Path:
 
 
 def optimizer_path(path: Path) -> Path:
-    """Return the path of the optimizer's state that belongs to converted weights."""
+    """Return the path of the optimizer's state beside converted weights."""
     return path.with_suffix(f".optimizer{SUFFIX}")
+
+
+def list_weights_files(path: Path) -> tuple[Path, ...]:
+    """Return the paths of a weights file, its manifest and the optimizer's state."""
+    return path, manifest_path(path), optimizer_path(path)
 
 
 def waiting_path(path: Path) -> Path:
@@ -106,15 +111,48 @@ def read_settings(path: Path) -> ModelSettings:
     return settings
 
 
-def check_ancestor(path: str | None, settings: ModelSettings) -> str | None:
-    """Return the SHA-256 of the weights with which a training starts; None without a path.
+def find_optimizer_file(path: Path) -> Path | None:
+    """Return the file of the optimizer's state that the manifest names; None if it names none.
 
-    Raises `WeightsError` if they do not fit the model.
+    Raises `WeightsError` if the file is missing or does not match the manifest.
+    """
+    stated, file = read_manifest(path).get("optimizer"), optimizer_path(path)
+    if stated is None:
+        return None
+    if not file.is_file() or hash_file(file) != stated:
+        raise WeightsError(
+            f"{file}: is missing or does not match the manifest {manifest_path(path).name}: "
+            f"convert the weights again"
+        )
+    return file
+
+
+def check_ancestor(path: str | None, settings: ModelSettings) -> str | None:
+    """Check the weights with which a training starts, and their optimizer's state.
+
+    Parameters
+    ----------
+    path : str or None
+        The weights file; None if the training starts with random weights.
+    settings : ModelSettings
+        The settings of the model to train.
+
+    Returns
+    -------
+    str or None
+        The SHA-256 of the weights.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing or damaged, or the weights do not fit the model.
     """
     if path is None:
         return None
-    refuse_another_model(Path(path), read_settings(Path(path)), values_affecting(settings, SHAPE))
-    return str(read_manifest(Path(path))["sha256"])
+    weights = Path(path)
+    refuse_another_model(weights, read_settings(weights), values_affecting(settings, SHAPE))
+    find_optimizer_file(weights)
+    return str(read_manifest(weights)["sha256"])
 
 
 def refuse_another_model(path: Path, stored: ModelSettings, wanted: Mapping[str, Any]) -> None:

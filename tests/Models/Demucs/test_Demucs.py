@@ -43,9 +43,12 @@ def reference():
 
 @pytest.fixture
 def float64():
+    policy = keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     yield
     keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(policy)
 
 
 def load_model(name, reference):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import Convert
 import Datasets
 import Evaluate
 import Predict
@@ -213,7 +214,7 @@ def test_enforce_clean_accepts_only_committed_programs(run_command, monkeypatch,
 
 
 def test_the_help_shows_a_complete_sentence_for_every_command():
-    for script in (Training, Evaluate, Predict, Datasets):
+    for script in (Training, Evaluate, Predict, Convert, Datasets):
         for name, command in script.ex.gather_commands():
             first_line = command.__doc__.strip().splitlines()[0]
             assert first_line.endswith("."), f"{script.__name__} {name}"
@@ -510,7 +511,7 @@ def test_help_and_print_commands_import_no_tensorflow_and_record_nothing():
 
 
 def test_help_shows_the_docstring_of_every_script(capsys):
-    for script in (Training, Evaluate, Predict, Datasets):
+    for script in (Training, Evaluate, Predict, Convert, Datasets):
         with pytest.raises(SystemExit):
             script.ex.run_commandline([script.__file__, "-h"])
         assert str(script.__doc__).strip().splitlines()[0][:40] in capsys.readouterr().out

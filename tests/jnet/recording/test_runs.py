@@ -39,7 +39,9 @@ def test_a_folder_without_a_record_is_rejected(tmp_path):
         read_run(tmp_path)
 
 
-@pytest.mark.parametrize("file", ["Training.py", "Evaluate.py", "Predict.py", "Datasets.py"])
+@pytest.mark.parametrize(
+    "file", ["Training.py", "Evaluate.py", "Predict.py", "Convert.py", "Datasets.py"]
+)
 def test_the_name_option_does_not_change_the_experiment_of_a_run(tmp_path, file):
     """The name in Sacred is that of the script's experiment unless -n changes it."""
     experiment = importlib.import_module(Path(file).stem).ex.path

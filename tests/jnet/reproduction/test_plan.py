@@ -21,12 +21,12 @@ ENTRIES = {**DEFAULTS, "dataset": "demo", "num_filters": 4}
 STORE = "demo-22050Hz-0123456789ab"
 
 
-def make_requirement(label="U1", seed=1, passes=1, store=STORE, **changed):
+def make_requirement(label="U1", seed=1, passes=1, store=STORE, ancestor=None, **changed):
     """Return the requirement of a row."""
     entries = {**ENTRIES, **changed}
     data = make_run_settings(entries, seed).data
     scoring = {**entries, "passes": passes}
-    return Requirement(make_row(label), seed, (), (), entries, scoring, data, store)
+    return Requirement(make_row(label), seed, (), (), entries, scoring, data, store, ancestor)
 
 
 def find(tmp_path, *requirements):
@@ -71,6 +71,15 @@ def test_an_equal_training_counts(tmp_path, record):
     assert status.weights == tmp_path / "experiments" / "5" / "best.safetensors"
     assert not status.needs_training
     assert not status.needs_evaluation
+
+
+def test_a_training_counts_only_with_the_same_weights_at_its_start(tmp_path, record):
+    record(5, cfg={"init_from": "w.safetensors"}, result={"ancestor": "one"})
+    changed = {"init_from": "w.safetensors"}
+    assert find(tmp_path, make_requirement())[0].needs_training
+    assert find(tmp_path, make_requirement(ancestor="two", **changed))[0].needs_training
+    (status,) = find(tmp_path, make_requirement(ancestor="one", **changed))
+    assert status.trained.run_id == "5"
 
 
 @pytest.mark.parametrize("run_status", ["RUNNING", "INTERRUPTED", "FAILED"])

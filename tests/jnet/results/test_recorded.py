@@ -1,6 +1,7 @@
 """Read runs from records: some written by the tests, one by Sacred in a folder and in MongoDB."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -179,6 +180,33 @@ def test_differences_from_the_row_are_noted(tmp_path):
         ("changed whole_track=True",),
         ("changed whole_track=True",),
     ]
+
+
+def test_a_training_from_other_weights_is_not_one_from_random_weights(tmp_path):
+    """Their path does not count, but their content; records of earlier versions have no entry."""
+
+    def record_from(run_id, path, ancestor):
+        changes = {"init_from": path}
+        options = {"updates": {"cfg": changes}, "entries": changes}
+        record(tmp_path, run_id, ["J1"], SCORES, trained={"ancestor": ancestor}, **options)
+
+    record(tmp_path, 1, ["J1"], SCORES)
+    record_from(2, "a.safetensors", "one")
+    record_from(3, "b.safetensors", "one")
+    record_from(4, "b.safetensors", "two")
+    results = read_sources([str(tmp_path)]).results
+    assert results[1].label == "J1, changed: init_from=a.safetensors"
+    first, *others = [result.training for result in results]
+    without_entry = {key: first.entries[key] for key in first.entries.keys() - {"init_from"}}
+    of_now = replace(first, entries={**without_entry, "init_from": None})
+    assert replace(first, entries=without_entry).list_differences(of_now, ()) == []
+    assert [one.list_differences(first, ()) for one in others] == [
+        ["init_from one and None"],
+        ["init_from one and None"],
+        ["init_from two and None"],
+    ]
+    assert others[0].list_differences(others[1], ()) == []
+    assert others[1].list_differences(others[2], ()) == ["init_from one and two"]
 
 
 def test_an_evaluation_has_the_seed_and_the_notes_of_its_training(tmp_path):

@@ -18,14 +18,12 @@ import jnet.training.train as module
 from Config import make_run_settings
 from jnet.data.excerpts import draw_batch
 from jnet.data.pipeline import make_training_batches
-from jnet.errors import RunFailed, WeightsError
-from jnet.settings.run import make_training_fingerprint
-from jnet.system.claims import find_differing_keys
+from jnet.errors import RunFailed
 from jnet.training.checkpoints import read_checkpoint
 from jnet.training.resume import TrainingFolder
 from jnet.training.train import TrainingResult, TrainingRun
 from jnet.weights.files import load_weights
-from jnet.weights.manifests import check_ancestor, read_manifest
+from jnet.weights.manifests import read_manifest
 from Models.Build import build
 from Models.Initializers import derive_layer_seed, draw_kernel
 from tests.Models.reference import Net
@@ -451,33 +449,3 @@ def test_two_runs_of_the_same_seed_have_equal_scalars(tiny, tiny_store, runs, tm
         assert again.record.scalars[name] == [
             (step, pytest.approx(value, rel=1e-4)) for step, value in recorded
         ]
-
-
-# Start from weights
-
-
-def test_a_training_starts_from_weights_and_names_them(single_steps, tiny, tiny_store, tmp_path):
-    """A J model whose frozen encoder is that of another training."""
-    path = str(single_steps.trained.weights)
-    entries = {**tiny, "frozen": FROZEN["J"], "init_from": path, "epoch_steps": 1, "max_epochs": 1}
-    settings = make_run_settings({**entries, "batch_sizes": [2], "learning_rates": [1e-3]}, SEED)
-    sha256 = check_ancestor(path, settings.model)
-    assert sha256 == single_steps.trained.sha256
-    fingerprint = make_training_fingerprint(settings, "store", sha256)
-    training = TrainingRun(settings, tiny_store, TrainingFolder(tmp_path, fingerprint), Record())
-    ancestor = single_steps.weights()
-    for weight in training.step.model.weights:
-        np.testing.assert_array_equal(weight.numpy(), ancestor[weight.path])
-    trained = training.train()
-    assert read_manifest(trained.weights)["ancestor"] == sha256
-    for weight in trained.separator.weights:
-        is_frozen = weight.path.startswith("encoder")
-        assert np.array_equal(weight.numpy(), ancestor[weight.path]) == is_frozen
-    from_scratch = make_training_fingerprint(settings, "store", None)
-    assert find_differing_keys(fingerprint, from_scratch) == ["init_from"]
-
-
-def test_weights_of_another_model_are_refused_as_a_start(single_steps, tiny):
-    settings = make_run_settings({**tiny, "num_initial_filters": 5}, SEED).model
-    with pytest.raises(WeightsError, match="num_initial_filters is 5 in the config and 4 in"):
-        check_ancestor(str(single_steps.trained.weights), settings)
