@@ -266,15 +266,17 @@ for name, description, entries in (
     ("mse", "the squared error as loss", {"loss": "waveform"}),
 ):
     add_config(f"demucs_{name}", f"{where}, Table 2: {description}.", SUBMISSION | entries)
-description = "A Demucs with 8 channels and excerpts of 2.5 s, for CPUs."
+description = "A Demucs with 8 channels and excerpts of 2.5 s, without augmentation, for CPUs."
 DEMUCS_SMALL = DEMUCS | {
     "num_initial_filters": 8,
     "num_frames": 110250,
     "batch_sizes": [8],
     "learning_rates": [1e-3],
-    "epoch_steps": 250,
+    "epoch_steps": 225,
     "patience": 10,
-    "remix_group": 4,
+    "flip_sign": False,
+    "swap_channels": False,
+    "shift_seconds": 0.0,
 }
 add_config("demucs_small", description, DEMUCS_SMALL)
 
