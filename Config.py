@@ -270,9 +270,9 @@ description = "A Demucs with 8 channels and excerpts of 2.5 s, without augmentat
 DEMUCS_SMALL = DEMUCS | {
     "num_initial_filters": 8,
     "num_frames": 110250,
-    "batch_sizes": [8],
+    "batch_sizes": [4],
     "learning_rates": [1e-3],
-    "epoch_steps": 225,
+    "epoch_steps": 250,
     "patience": 10,
     "flip_sign": False,
     "swap_channels": False,
