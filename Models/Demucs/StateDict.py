@@ -3,13 +3,22 @@
 import numpy as np
 
 from Models.Demucs.Settings import DemucsSettings
+from Models.Entries import ConfigError
 from Models.Foreign import ForeignTensor
 
 ORIGINAL_SOURCES = ("drums", "bass", "other", "vocals")
 
 
 def map_state_dict(settings: DemucsSettings) -> dict[str, ForeignTensor]:
-    """Return the tensors of a state dict for each weight of the model, by the weight's path."""
+    """Return the tensors of a state dict for each weight of the model, by the weight's path.
+
+    Raises `ConfigError` for a model with other sources than the original code.
+    """
+    if {*settings.sources} != {*ORIGINAL_SOURCES}:
+        raise ConfigError(
+            f"the model has the sources {', '.join(settings.sources)}, the original Demucs "
+            f"{', '.join(ORIGINAL_SOURCES)}: give cfg.task=multi_instrument"
+        )
     tensors: dict[str, ForeignTensor] = {}
     for level in range(1, settings.num_layers + 1):
         first = f"encoder.{level - 1}"

@@ -86,6 +86,8 @@ def find_source(path: Path) -> Source:
                     f"{file}: is missing: put it beside the other files of the checkpoint"
                 )
         return Source(prefix, (index, *data))
+    if path.is_dir():
+        raise WeightsError(f"{path}: is a folder: give the file or the prefix of the checkpoint")
     if not path.is_file():
         raise WeightsError(f"{path}: does not exist: correct the input_path")
     if not zipfile.is_zipfile(path):

@@ -213,6 +213,7 @@ def test_missing_files_are_named(copied):
     check_refused(copied, "m4-7.data-00000-of-00001: is missing")
     check_refused(copied.with_name("m4-7.index"), "m4-7.data-00000-of-00001: is missing")
     check_refused(copied.with_name("m4-8"), "m4-8: does not exist")
+    check_refused(copied.parent, f"{copied.parent}: is a folder")
     check_refused(copied.with_name("m4-8.index"), "m4-8.index: is missing")
     for part in (1, 2):
         copied.with_name(f"m4-7.data-0000{part}-of-00003").touch()

@@ -17,7 +17,7 @@ from Config import DEFAULTS, make_run_settings
 from jnet.conversion.convert import convert
 from jnet.conversion.sources import find_source
 from jnet.conversion.torch_files import LEGACY_BEGIN, read_state_dict
-from jnet.errors import WeightsError
+from jnet.errors import ConfigError, WeightsError
 from jnet.weights.manifests import hash_file, optimizer_path, read_manifest
 
 FOLDER = Path(__file__).parent  # of the files that make_torch_files.py wrote
@@ -110,6 +110,12 @@ def test_tensors_of_another_demucs_are_named(tmp_path, changes, words):
         convert(find_source(FOLDER / "demucs.th"), tmp_path / "w.safetensors", settings, None)
     assert words in str(error.value)
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_model_with_other_sources_than_the_original_is_refused(tmp_path):
+    settings = make_run_settings({**DEFAULTS, **DEMUCS, "task": "voice"}, seed=1).model
+    with pytest.raises(ConfigError, match=r"sources accompaniment, vocals, the original Demucs"):
+        convert(find_source(FOLDER / "demucs.th"), tmp_path / "w.safetensors", settings, None)
 
 
 # Hostile and damaged files
@@ -361,5 +367,6 @@ def test_other_files_are_refused(tmp_path, content):
 
 
 def test_missing_files_and_folders_are_refused(tmp_path):
-    for path in (tmp_path / "x.th", tmp_path, Path(os.sep)):
-        check_refused(path, "does not exist")
+    check_refused(tmp_path / "x.th", "does not exist")
+    for path in (tmp_path, Path(os.sep)):
+        check_refused(path, "is a folder")
