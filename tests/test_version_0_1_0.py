@@ -95,7 +95,11 @@ def test_a_finished_training_is_recognised(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["page", "spectrogram"])
-def test_reports_of_a_recorded_run_use_defaults_for_newer_entries(command, capsys):
+def test_reports_of_a_recorded_run_use_defaults_for_newer_entries(
+    command, capsys, tmp_path, monkeypatch
+):
     """The record has no `cfg.computation`. It has no estimates either, which is an error."""
+    monkeypatch.chdir(tmp_path)
     assert Report.main([command, str(STORED / "run")]) == 2
     assert "no saved estimates" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

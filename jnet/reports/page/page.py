@@ -99,9 +99,9 @@ def write_page(
     page = folder / "index.html"
     if page.exists() and not overwrite:
         raise DataError(f"{page}: already exists: give another folder, or --overwrite")
-    (folder / "audio").mkdir(parents=True, exist_ok=True)
     articles, index, medians = [], [], []
     for place, track in enumerate(tracks, 1):
+        (folder / "audio").mkdir(parents=True, exist_ok=True)  # only if there is a track to show
         articles.append(write_track(track, place, folder))
         link = f'<a href="#track-{place}">{escape_text(track.name)}</a>'
         index.append([link, format_time(track.seconds())])
