@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ BOX: dict[str, Any] = {
 }
 LETTER_WIDTH = 0.085  # approximate width of a letter in inches
 MAX_COLUMNS = 6  # maximum number of violins per panel for panels side by side
+MAX_LABEL = 20  # maximum number of letters of a label beside an axis
 MAX_STATED_RESULTS = 4  # maximum number of results with medians and means in the caption
 
 
@@ -41,6 +43,7 @@ def draw_violins(results: Sequence[Result]) -> Figure:
     Windows without a finite score are excluded and counted in the caption. Raises `DataError` if
     there are no results or a result does not have a source of the first.
     """
+    results, meanings = shorten_labels(results)
     values = {
         source: [pool_windows(result, source, "SDR") for result in results]
         for source in list_first_sources(results)
@@ -54,7 +57,8 @@ def draw_violins(results: Sequence[Result]) -> Figure:
     needed = (max(map(len, labels)) + 1) * LETTER_WIDTH * len(labels)
     upright = len(labels) > 1 and needed > width / columns - 0.8
     with style.styled():
-        figure = style.create_figure(width, height, describe_violins(results, values))
+        caption = describe_violins(results, values) + meanings
+        figure = style.create_figure(width, height, caption)
         panels = figure.subplots(
             rows, columns, sharex=not side_by_side, sharey=side_by_side, squeeze=False
         )
@@ -72,6 +76,26 @@ def draw_violins(results: Sequence[Result]) -> Figure:
         mean = Line2D([], [], label="mean", **MEAN)
         figure.legend(handles=[median, mean], loc="outside upper center", ncols=2)
     return figure
+
+
+def shorten_labels(results: Sequence[Result]) -> tuple[list[Result], str]:
+    """Return the results with short labels for the axes, and the meaning of shortened labels.
+
+    A label with changed entries may be longer than the figure. It is shortened to the name of its
+    row and a number, such as "J1 [1]".
+    """
+    shown: list[Result] = []
+    meanings: list[str] = []
+    for result in results:
+        if len(result.label) > MAX_LABEL:
+            number = f"[{len(meanings) + 1}]"
+            meanings.append(f" {number}: {result.label}.")
+            room = MAX_LABEL - len(number) - 1
+            name = result.row if len(result.row) <= room else f"{result.row[: room - 1]}…"
+            shown.append(replace(result, label=f"{name} {number}"))
+        else:
+            shown.append(result)
+    return shown, "".join(meanings)
 
 
 def list_first_sources(results: Sequence[Result]) -> list[str]:
@@ -145,6 +169,7 @@ def draw_boxes(results: Sequence[Result]) -> Figure:
     are excluded and counted in the caption. Raises `DataError` if there are no results or a result
     does not have a source of the first.
     """
+    results, meanings = shorten_labels(results)
     sources = list_first_sources(results)
     values = {
         (source, metric): [compute_track_medians(result, source, metric) for result in results]
@@ -153,7 +178,8 @@ def draw_boxes(results: Sequence[Result]) -> Figure:
     }
     height = max(2.0, len(sources) * (0.75 + 0.27 * len(results)))
     with style.styled():
-        figure = style.create_figure(7.2, height, describe_boxes(results, values))
+        caption = describe_boxes(results, values) + meanings
+        figure = style.create_figure(7.2, height, caption)
         grid = figure.subplots(len(sources), len(METRICS), sharex="col", sharey=True, squeeze=False)
         for axes, medians in zip(grid.flat, values.values(), strict=True):
             axes.grid(axis="x")

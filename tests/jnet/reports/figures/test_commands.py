@@ -39,6 +39,7 @@ def is_png(path):
     return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+@pytest.mark.filterwarnings("error:constrained_layout")
 @pytest.mark.parametrize("command", ["figure2", "figure3", "violins", "boxes"])
 def test_a_figure_of_recorded_scores_is_written_as_png_and_pdf(
     command, run_folder, tmp_path, capsys

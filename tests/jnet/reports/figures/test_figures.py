@@ -233,6 +233,18 @@ def test_boxes_are_the_quartiles_of_the_tracks_medians():
     assert_legible(figure)
 
 
+@pytest.mark.filterwarnings("error:constrained_layout")
+@pytest.mark.parametrize("draw", [draw_violins, draw_boxes])
+def test_long_labels_are_shortened_beside_the_axes_and_given_in_the_caption(draw):
+    changed = "J1, changed: dataset=demo, epoch_steps=3, max_epochs=1, num_initial_filters=2"
+    folder = "a_folder_with_a_long_name_of_one_word"
+    figure = draw([make_result(label, seed) for seed, label in enumerate((changed, "U1", folder))])
+    assert_legible(figure)
+    texts = [text for text, _ in list_texts(figure)]
+    assert {"J1 [1]", "U1", "a_folder_with_a… [2]"} <= {*texts}
+    assert f" [1]: {changed}. [2]: {folder}." in read_caption(figure)
+
+
 def test_a_spectrogram_shows_a_sine_at_its_frequency_and_level():
     time = np.arange(22050) / 22050
     sine = 0.5 * np.sin(2 * np.pi * 1000 * time)[:, None].repeat(2, axis=1)
